@@ -1,0 +1,1 @@
+"""The contracts that every room builds on; imports nothing of the suite beyond itself."""

@@ -1,0 +1,180 @@
+"""Running episodes: one policy, N environments, masked resets, episodes handed out in order."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from swm.core.errors import InvalidValueError
+from swm.core.factors import Request, Variation
+from swm.core.protocols import Array, Executor, Mask, Policy, StepBatch
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpisodeRequest:
+    """What one episode should be."""
+
+    seed: int
+    max_steps: int
+    variation: Request = None
+    start: Array | None = None
+    """State to begin in, instead of the one that the reset draws."""
+    goal: Array | None = None
+    """Goal state, instead of the one that the reset draws."""
+
+
+@dataclass(kw_only=True)
+class EpisodeRecord:
+    """What happened in one episode of T steps. Arrays of T + 1 rows begin with the reset."""
+
+    request: EpisodeRequest
+    variation: Variation
+    goal: Array
+    """Shape (G,)."""
+    observation: dict[str, Array] = field(default_factory=dict)
+    """Component -> (T + 1, ...); ``pixels`` only if they were asked for."""
+    action: Array
+    """Shape (T, A)."""
+    reward: Array
+    terminated: Array
+    truncated: Array
+    """Shape (T,); the last is true when the step limit ended the episode."""
+    success: Array
+    """Shape (T + 1,)."""
+    distance: Array
+    """Shape (T + 1,)."""
+
+
+class _Slot:
+    """The running episode of one environment."""
+
+    def __init__(self, index: int, request: EpisodeRequest, step: StepBatch, row: int, keep: Sequence[str]) -> None:
+        self.index, self.request, self.row, self.keep = index, request, row, keep
+        self.variation, self.goal = step.variation[row], step.goal[row].copy()
+        self.rows: dict[str, list[Any]] = {name: [] for name in ("action", "reward", "terminated", "truncated")}
+        self.observation: dict[str, list[Array]] = {name: [] for name in keep}
+        self.success: list[bool] = []
+        self.distance: list[float] = []
+        self._see(step)
+
+    def _see(self, step: StepBatch) -> None:
+        for name in self.keep:
+            self.observation[name].append(step.observation[name][self.row])
+        self.success.append(bool(step.success[self.row]))
+        self.distance.append(float(step.distance[self.row]))
+
+    def add(self, action: Array, step: StepBatch) -> bool:
+        """Add one transition; return whether it was the last."""
+        self._see(step)
+        length = len(self.rows["action"]) + 1
+        terminated = bool(step.terminated[self.row])
+        truncated = bool(step.truncated[self.row]) or (length >= self.request.max_steps and not terminated)
+        self.rows["action"].append(action.copy())
+        self.rows["reward"].append(float(step.reward[self.row]))
+        self.rows["terminated"].append(terminated)
+        self.rows["truncated"].append(truncated)
+        return terminated or truncated
+
+    def record(self) -> EpisodeRecord:
+        return EpisodeRecord(
+            request=self.request,
+            variation=self.variation,
+            goal=self.goal,
+            observation={name: np.stack(rows) for name, rows in self.observation.items()},
+            action=np.stack(self.rows["action"]),
+            reward=np.array(self.rows["reward"]),
+            terminated=np.array(self.rows["terminated"]),
+            truncated=np.array(self.rows["truncated"]),
+            success=np.array(self.success),
+            distance=np.array(self.distance),
+        )
+
+
+def run_episodes(
+    executor: Executor,
+    policy: Policy,
+    requests: Sequence[EpisodeRequest],
+    *,
+    keep: Sequence[str] | None = None,
+    on_step: Callable[[int], None] | None = None,
+) -> Iterator[EpisodeRecord]:
+    """Run each request once and yield the records in the order of the requests.
+
+    An environment that ends an episode takes the next request at once, so that none waits for
+    another. An episode depends on its request alone, not on N or the executor.
+
+    Args:
+        executor: the N environments.
+        policy: acts in all of them.
+        requests: the episodes to run.
+        keep: the observation components to record; None is all of them.
+        on_step: called after each step with the number of environments stepped, for progress bars.
+
+    Yields:
+        One record per request.
+
+    Raises:
+        InvalidValueError: the policy's actions are not finite or have the wrong shape.
+    """
+    keep = tuple(executor.observation_space.spaces) if keep is None else tuple(keep)
+    waiting = iter(enumerate(requests))
+    slots: list[_Slot | None] = [None] * executor.num_envs
+    done: dict[int, EpisodeRecord] = {}
+    turn = 0
+    step = _start(executor, policy, slots, waiting, keep)
+    while any(slots):
+        mask = np.array([slot is not None for slot in slots])
+        actions = policy.act(step, mask)
+        _check_actions(actions, mask, (executor.num_envs, *executor.action_space.shape))
+        step = executor.step(actions, mask)
+        if on_step is not None:
+            on_step(int(mask.sum()))
+        ended = False
+        for row, slot in enumerate(slots):
+            if slot is not None and slot.add(actions[row], step):
+                done[slot.index], slots[row], ended = slot.record(), None, True
+        while turn in done:
+            yield done.pop(turn)
+            turn += 1
+        if ended:
+            step = _start(executor, policy, slots, waiting, keep, step)
+
+
+def _start(
+    executor: Executor,
+    policy: Policy,
+    slots: list[_Slot | None],
+    waiting: Iterator[tuple[int, EpisodeRequest]],
+    keep: Sequence[str],
+    step: StepBatch | None = None,
+) -> StepBatch | None | Any:
+    """Give the next requests to the free environments."""
+    chosen: dict[int, tuple[int, EpisodeRequest]] = {}
+    for row, slot in enumerate(slots):
+        if slot is None and (item := next(waiting, None)) is not None:
+            chosen[row] = item
+    if not chosen:
+        return step
+    rows = range(executor.num_envs)
+    mask = np.array([row in chosen for row in rows])
+    seeds = [chosen[row][1].seed if row in chosen else 0 for row in rows]
+    step = executor.reset(seeds, [chosen[row][1].variation if row in chosen else None for row in rows], mask)
+    for setter, name in ((executor.set_goal, "goal"), (executor.set_state, "start")):
+        given = {row: getattr(item[1], name) for row, item in chosen.items() if getattr(item[1], name) is not None}
+        if given:
+            some = np.array([row in given for row in rows])
+            blank = np.zeros_like(next(iter(given.values())), np.float64)
+            step = setter(np.stack([given.get(row, blank) for row in rows]), some)
+    policy.begin(step, seeds, mask, executor.goal_pixels() if policy.needs_goal_pixels else None)
+    for row, (index, request) in chosen.items():
+        slots[row] = _Slot(index, request, step, row, keep)
+    return step
+
+
+def _check_actions(actions: Array, mask: Mask, shape: tuple[int, ...]) -> None:
+    if actions.shape != shape:
+        raise InvalidValueError(f"the policy's actions have shape {actions.shape}, the environments need {shape}.")
+    if not np.isfinite(actions[mask]).all():
+        rows = np.flatnonzero(mask & ~np.isfinite(actions).all(axis=tuple(range(1, actions.ndim))))
+        raise InvalidValueError(f"the policy's actions for environments {rows.tolist()} are not finite.")
