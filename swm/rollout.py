@@ -123,7 +123,7 @@ def run_episodes(
     done: dict[int, EpisodeRecord] = {}
     turn = 0
     step = _start(executor, policy, slots, waiting, keep)
-    while any(slots):
+    while step is not None and any(slots):
         mask = np.array([slot is not None for slot in slots])
         actions = policy.act(step, mask)
         _check_actions(actions, mask, (executor.num_envs, *executor.action_space.shape))
@@ -138,7 +138,7 @@ def run_episodes(
             yield done.pop(turn)
             turn += 1
         if ended:
-            step = _start(executor, policy, slots, waiting, keep, step)
+            step = _start(executor, policy, slots, waiting, keep) or step
 
 
 def _start(
@@ -147,15 +147,14 @@ def _start(
     slots: list[_Slot | None],
     waiting: Iterator[tuple[int, EpisodeRequest]],
     keep: Sequence[str],
-    step: StepBatch | None = None,
-) -> StepBatch | None | Any:
-    """Give the next requests to the free environments."""
+) -> StepBatch | None:
+    """Give the next requests to the free environments; None if there was nothing to give."""
     chosen: dict[int, tuple[int, EpisodeRequest]] = {}
     for row, slot in enumerate(slots):
         if slot is None and (item := next(waiting, None)) is not None:
             chosen[row] = item
     if not chosen:
-        return step
+        return None
     rows = range(executor.num_envs)
     mask = np.array([row in chosen for row in rows])
     seeds = [chosen[row][1].seed if row in chosen else 0 for row in rows]

@@ -13,8 +13,9 @@ Key = int | str
 """One part of the name of a stream."""
 
 
-def _words(keys: Sequence[Key]) -> list[int]:
-    return [zlib.crc32(key.encode()) if isinstance(key, str) else int(key) for key in keys]
+def _sequence(seed: int, keys: Sequence[Key]) -> np.random.SeedSequence:
+    words = [zlib.crc32(key.encode()) if isinstance(key, str) else int(key) for key in keys]
+    return np.random.SeedSequence([len(words), int(seed), *words])
 
 
 def derive_seed(seed: int, *keys: Key) -> int:
@@ -27,13 +28,13 @@ def derive_seed(seed: int, *keys: Key) -> int:
     Returns:
         A non-negative integer below 2**63, a pure function of the arguments.
     """
-    state = np.random.SeedSequence([int(seed), *_words(keys)]).generate_state(1, np.uint64)
+    state = _sequence(seed, keys).generate_state(1, np.uint64)
     return int(state[0] >> np.uint64(1))
 
 
 def make_rng(seed: int, *keys: Key) -> np.random.Generator:
     """Make the NumPy generator of the stream that `keys` name (see `derive_seed`)."""
-    return np.random.Generator(np.random.PCG64(np.random.SeedSequence([int(seed), *_words(keys)])))
+    return np.random.Generator(np.random.PCG64(_sequence(seed, keys)))
 
 
 def episode_seeds(seed: int, first: int, count: int) -> list[int]:
