@@ -54,7 +54,7 @@ class Blobs(Sequence[memoryview]):
             array = array.combine_chunks()
         _, offsets, data = array.buffers()
         self._offsets = np.frombuffer(offsets, np.int64)[array.offset : array.offset + len(array) + 1]
-        self._data = memoryview(b"" if data is None else data)
+        self._data = memoryview(b"" if data is None else data).cast("B")
 
     def __len__(self) -> int:
         return len(self._offsets) - 1
