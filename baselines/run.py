@@ -5,7 +5,7 @@ import json
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,19 +19,19 @@ from swm.baselines.base import Baseline
 from swm.baselines.common.device import pick_device
 from swm.baselines.common.diagnostics import is_collapsed, validate
 from swm.baselines.metrics_log import MetricsLog
-from swm.baselines.progress import TrainProgress
-from swm.baselines.provenance import describe_hardware, describe_software
 from swm.baselines.trackers import Tracker
 from swm.core.config import to_json, write_json
 from swm.core.errors import CheckpointError, InvalidValueError
+from swm.core.progress import Advance, progress
+from swm.core.provenance import describe_hardware, describe_software
 from swm.core.seeding import derive_seed
 
 if TYPE_CHECKING:
     from swm.baselines.train import TrainConfig
 
 _LOG = logging.getLogger("swm.baselines")
-_MAY_CHANGE = ("device", "num_workers")
-"""Fields of `TrainConfig` that may differ when a run resumes."""
+_MAY_CHANGE = ("train.device", "train.num_workers", "data.uri", "data.version")
+"""What may differ when a run resumes; the fingerprint says whether the data are the same."""
 
 
 class Batches(Protocol):
@@ -70,43 +70,43 @@ class Best:
     score_step: int | None = None
 
 
+@dataclass(kw_only=True)
 class Run:
     """One run in one directory (see `swm.baselines.train.fit`, which also describes the files)."""
 
-    def __init__(
-        self,
-        model: Baseline,
-        batches: Batches,
-        validation: Batches,
-        config: "TrainConfig",
-        out_dir: Path,
-        data: Any,
-        evaluate: Evaluate | None,
-        trackers: list[Tracker],
-        on_progress: OnProgress | None,
-    ) -> None:
+    model: Baseline
+    batches: Batches
+    validation: Batches
+    config: "TrainConfig"
+    out_dir: Path
+    data: Any = None
+    evaluate: Evaluate | None = None
+    trackers: Sequence[Tracker] = ()
+    on_progress: OnProgress | None = None
+    progress: bool = True
+
+    def __post_init__(self) -> None:
         """Prepare the run, from its saved state if `out_dir` has one."""
+        config = self.config
         self.device = pick_device(config.device)
-        self.model = model.to(self.device)
-        self.batches, self.validation, self.config, self.out_dir = batches, validation, config, out_dir
-        self.evaluate, self.trackers, self.on_progress = evaluate, trackers, on_progress
+        self.model.to(self.device)
         self.optimizer = torch.optim.AdamW(
-            model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+            self.model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
         )
-        self.step, self.best, self.loss = 0, Best(), math.nan
-        self.machine = {"software": describe_software(), "hardware": describe_hardware(self.device)}
+        self.step, self.best, self.loss, self.note = 0, Best(), math.nan, ""
+        self.machine = {"software": describe_software(), "hardware": describe_hardware()}
         self.asked = {
-            "baseline": checkpoint.registry_name(model),
-            "model": to_json(model.config),
-            "spec": to_json(model.spec),
+            "baseline": checkpoint.registry_name(self.model),
+            "model": to_json(self.model.config),
+            "spec": to_json(self.model.spec),
             "train": to_json(config),
-            "data": data,
+            "data": self.data,
         }
-        out_dir.mkdir(parents=True, exist_ok=True)
-        if (out_dir / "training.pt").exists():
+        self.out_dir.mkdir(parents=True, exist_ok=True)
+        if (self.out_dir / "training.pt").exists():
             self._restore()
         else:
-            write_json(out_dir / "run.json", self.asked)
+            write_json(self.out_dir / "run.json", self.asked)
 
     # ----------------------------------------------------------------------------------------- loop
 
@@ -118,20 +118,21 @@ class Run:
             try:
                 for tracker in self.trackers:
                     tracker.start(self.asked)
-                with TrainProgress(self.asked["baseline"], config.steps, self.step) as bar:
-                    self._loop(log, bar)
+                name = f"train {self.asked['baseline']}"
+                with progress(name, config.steps, "steps", done=self.step, show=self.progress) as advance:
+                    self._loop(log, advance)
             finally:
                 log.close()
                 for tracker in self.trackers:
                     tracker.finish()
 
-    def _loop(self, log: MetricsLog, bar: TrainProgress) -> None:
+    def _loop(self, log: MetricsLog, advance: Advance) -> None:
         config, iterator = self.config, iter(self.batches)
         clock, since = time.perf_counter(), self.step
         while self.step < config.steps:
             metrics = self._update(next(iterator))
             self.step += 1
-            bar.advance()
+            advance(1, self.note)
             due = {
                 name: self.step % every == 0 or self.step == config.steps
                 for name, every in (
@@ -145,9 +146,9 @@ class Run:
             if due["log"]:
                 rate = (self.step - since) * config.batch_size / (time.perf_counter() - clock)
                 row = {**{name: float(value) for name, value in metrics.items()}, "clips_per_second": rate}
-                self._report(log, bar, "train", row)
+                self._report(log, "train", row)
             if due["eval"]:
-                self._report(log, bar, "validation", self._validate())
+                self._report(log, "validation", self._validate())
             if due["checkpoint"]:
                 self._save()
             if any(due.values()):
@@ -177,12 +178,9 @@ class Run:
                 f"kept. Lower learning_rate ({self.config.learning_rate}) or train in fp32."
             )
 
-    def _report(self, log: MetricsLog, bar: TrainProgress, split: str, row: dict[str, float]) -> None:
+    def _report(self, log: MetricsLog, split: str, row: dict[str, float]) -> None:
         log.write(self.step, split, row)
-        if split == "train":
-            bar.show(loss=row["loss"], clips_per_second=row["clips_per_second"])
-        else:
-            bar.show(validation=row["loss"], **{name: row[name] for name in ("score",) if name in row})
+        self.note = f"{split} loss {row['loss']:.4g}"
         for tracker in self.trackers:
             tracker.log(self.step, {f"{split}/{name}": value for name, value in row.items()})
         if self.on_progress is not None:
@@ -240,7 +238,7 @@ class Run:
         changed = [
             f"{path} was {old!r} and is {new!r}"
             for path, old, new in _differences(before, now)
-            if path not in [f"train.{name}" for name in _MAY_CHANGE]
+            if path not in _MAY_CHANGE
         ]
         if changed:
             raise CheckpointError(

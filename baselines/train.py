@@ -21,7 +21,6 @@ from typing import Any, Literal, get_args
 import torch
 
 from swm.baselines.base import Baseline, build
-from swm.baselines.provenance import describe_dataset
 from swm.baselines.run import Batches, Evaluate, OnProgress, Run
 from swm.baselines.trackers import Tracker
 from swm.core.config import to_json
@@ -111,6 +110,7 @@ def train(
     evaluate: Evaluate | None = None,
     trackers: Sequence[Tracker] = (),
     on_progress: OnProgress | None = None,
+    progress: bool = True,
 ) -> TrainResult:
     """Train a baseline on a dataset, or resume the run in `out_dir`.
 
@@ -123,6 +123,7 @@ def train(
         evaluate: scores the model at each validation.
         trackers: mirrors of the metrics.
         on_progress: called at each logged step and validation.
+        progress: show a progress bar.
 
     Returns:
         What the run reached; at once if `out_dir` holds a finished run.
@@ -148,13 +149,14 @@ def train(
     return fit(
         model,
         batches("train", model.num_frames),
-        batches("validation", max(model.num_frames, model.spec.history + config.eval_horizon)),
+        batches("val", max(model.num_frames, model.spec.history + config.eval_horizon)),
         config,
         out_dir,
-        data=to_json({**describe_dataset(dataset), "provenance": dataset.provenance}),
+        data=to_json({name: getattr(dataset, name) for name in ("uri", "version", "fingerprint", "provenance")}),
         evaluate=evaluate,
         trackers=trackers,
         on_progress=on_progress,
+        progress=progress,
     )
 
 
@@ -162,8 +164,8 @@ def build_for(name: str, dataset: Any, model_config: Any = None, *, seed: int = 
     """Build a baseline for the pictures and actions of a dataset, with its train split's action statistics."""
     height, width, _ = dataset.columns["pixels"].shape
     (action_dim,) = dataset.columns["action"].shape
-    env_id = dict(dataset.provenance).get("env_id", "")
-    model = build(name, model_config, image_size=(height, width), action_dim=action_dim, env_id=str(env_id), seed=seed)
+    env_id = next((session["recording"]["env_id"] for session in dataset.provenance if "recording" in session), "")
+    model = build(name, model_config, image_size=(height, width), action_dim=action_dim, env_id=env_id, seed=seed)
     statistics = dataset.statistics("action", split="train")
     model.set_action_statistics(statistics.mean, statistics.std)
     return model
@@ -180,6 +182,7 @@ def fit(
     evaluate: Evaluate | None = None,
     trackers: Sequence[Tracker] = (),
     on_progress: OnProgress | None = None,
+    progress: bool = True,
 ) -> TrainResult:
     """Train a model that is already built, on loaders; `train` is the usual way in.
 
@@ -193,8 +196,20 @@ def fit(
         evaluate: scores the model at each validation.
         trackers: mirrors of the metrics.
         on_progress: called at each logged step and validation.
+        progress: show a progress bar.
     """
-    run = Run(model, batches, validation, config, Path(out_dir), data, evaluate, [*trackers], on_progress)
+    run = Run(
+        model=model,
+        batches=batches,
+        validation=validation,
+        config=config,
+        out_dir=Path(out_dir),
+        data=data,
+        evaluate=evaluate,
+        trackers=trackers,
+        on_progress=on_progress,
+        progress=progress,
+    )
     devices = [run.device] if run.device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
         run.to_the_end()
