@@ -1,0 +1,30 @@
+"""Honest evaluation: fixed held-out tasks, one row per episode, intervals on every rate."""
+
+from swm.evaluation.evaluate import EpisodeRow, Evaluation, Latency, evaluate, evaluate_table, goal_pictures
+from swm.evaluation.prediction import PredictionError, prediction_error
+from swm.evaluation.statistics import Rate, compare, paired_difference, pool_seeds, wilson_interval
+from swm.evaluation.table import render_table
+from swm.evaluation.tasks import Protocol, Task, TaskSet, build_tasks, list_task_sets, load_tasks
+
+__all__ = [
+    "EpisodeRow",
+    "Evaluation",
+    "Latency",
+    "PredictionError",
+    "Protocol",
+    "Rate",
+    "Task",
+    "TaskSet",
+    "build_tasks",
+    "compare",
+    "evaluate",
+    "evaluate_table",
+    "goal_pictures",
+    "list_task_sets",
+    "load_tasks",
+    "paired_difference",
+    "pool_seeds",
+    "prediction_error",
+    "render_table",
+    "wilson_interval",
+]

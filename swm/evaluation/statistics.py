@@ -134,7 +134,7 @@ def mcnemar_p_value(only_first: int, only_second: int) -> float:
     """
     count = only_first + only_second
     tail = sum(math.comb(count, k) for k in range(min(only_first, only_second) + 1))
-    return min(1.0, 2 * tail / 2**count)
+    return min(1.0, tail / float(2 ** (count - 1))) if count else 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
