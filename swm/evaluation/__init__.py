@@ -1,10 +1,11 @@
 """Honest evaluation: fixed held-out tasks, one row per episode, intervals on every rate."""
 
-from swm.evaluation.evaluate import EpisodeRow, Evaluation, Latency, evaluate, evaluate_table, goal_pictures
+from swm.evaluation.evaluate import EpisodeRow, Evaluation, Latency, evaluate, evaluate_table, start_and_goal_pictures
 from swm.evaluation.prediction import PredictionError, prediction_error
 from swm.evaluation.statistics import Rate, compare, paired_difference, pool_seeds, wilson_interval
 from swm.evaluation.table import render_table
 from swm.evaluation.tasks import Protocol, Task, TaskSet, build_tasks, list_task_sets, load_tasks
+from swm.evaluation.verdict import Verdict, judge
 
 __all__ = [
     "EpisodeRow",
@@ -15,16 +16,18 @@ __all__ = [
     "Rate",
     "Task",
     "TaskSet",
+    "Verdict",
     "build_tasks",
     "compare",
     "evaluate",
     "evaluate_table",
-    "goal_pictures",
+    "judge",
     "list_task_sets",
     "load_tasks",
     "paired_difference",
     "pool_seeds",
     "prediction_error",
     "render_table",
+    "start_and_goal_pictures",
     "wilson_interval",
 ]

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -156,7 +156,7 @@ def evaluate(
         chosen = [tasks.tasks[index] for index in indices]
         runs = run_tasks(executor, policy, chosen, steps, keep=keep, on_step=on_step)
         for index, (row, record) in zip(indices, runs, strict=True):
-            rows[index] = EpisodeRow(**{**vars(row), "task": index})
+            rows[index] = replace(row, task=index)
             if keep is None:
                 records[index] = record
     evaluation = Evaluation(
@@ -289,11 +289,12 @@ def read_cell(path: Path, inputs: str) -> dict[str, Any] | None:
     return data if data.get("manifest", {}).get("inputs") == inputs else None
 
 
-def goal_pictures(executor: Executor, tasks: Sequence[Task]) -> list[Array]:
-    """Render the goal of each task: arrays of shape (height, width, 3), uint8."""
-    pictures: list[Array] = []
+def start_and_goal_pictures(executor: Executor, tasks: Sequence[Task]) -> tuple[list[Array], list[Array]]:
+    """Render the start and the goal of each task: arrays of shape (height, width, 3), uint8."""
+    starts: list[Array] = []
+    goals: list[Array] = []
     for first in range(0, len(tasks), executor.num_envs):
         chunk = tasks[first : first + executor.num_envs]
-        place(executor, chunk)
-        pictures.extend(executor.goal_pixels()[: len(chunk)].copy())
-    return pictures
+        starts.extend(place(executor, chunk).observation["pixels"][: len(chunk)].copy())
+        goals.extend(executor.goal_pixels()[: len(chunk)].copy())
+    return starts, goals

@@ -8,7 +8,7 @@ own, which recording never draws from. Starts that are solved or nearly solved a
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import numpy as np
 from swm.core.config import from_json, to_json, write_json
 from swm.core.errors import DatasetError, InvalidValueError, UnknownNameError
 from swm.core.factors import FactorSpace, Variation
-from swm.core.protocols import Executor, Policy
+from swm.core.protocols import Executor, Policy, StepBatch
 from swm.core.seeding import derive_seed, make_rng
 from swm.rollout import EpisodeRecord, EpisodeRequest, run_episodes
 
@@ -262,9 +262,10 @@ def _cut(
     for first in range(0, len(whole), executor.num_envs):
         slots = whole[first : first + executor.num_envs]
         chunk = [_candidate(drafts[slot], records[slot], protocol) for slot in slots]
-        for slot, candidate, (solved, distance) in zip(slots, chunk, place(executor, chunk), strict=True):
-            if not solved and distance >= protocol.min_distance:
-                tasks[slot] = Task(**{**vars(candidate), "start_distance": distance})
+        step = place(executor, chunk)
+        for row, (slot, candidate) in enumerate(zip(slots, chunk, strict=True)):
+            if not step.success[row] and step.distance[row] >= protocol.min_distance:
+                tasks[slot] = replace(candidate, start_distance=float(step.distance[row]))
     return tasks
 
 
@@ -279,15 +280,14 @@ def _candidate(draft: _Draft, record: EpisodeRecord, protocol: Protocol) -> Task
     )
 
 
-def place(executor: Executor, tasks: Sequence[Task]) -> list[tuple[bool, float]]:
-    """Put at most N tasks into the executor's environments; return success and distance of each start."""
+def place(executor: Executor, tasks: Sequence[Task]) -> StepBatch:
+    """Put at most N tasks into the executor's first environments and return what these show at the start."""
     rows, count = executor.num_envs, len(tasks)
     padded = [*tasks, *[tasks[0]] * (rows - count)]
     mask = np.arange(rows) < count
     executor.reset([task.seed for task in padded], [task.variation for task in padded], mask)
     executor.set_goal(np.array([task.goal for task in padded]), mask)
-    step = executor.set_state(np.array([task.start for task in padded]), mask)
-    return [(bool(step.success[row]), float(step.distance[row])) for row in range(count)]
+    return executor.set_state(np.array([task.start for task in padded]), mask)
 
 
 # ------------------------------------------------------------------------- the sets of this package

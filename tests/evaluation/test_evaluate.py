@@ -22,9 +22,9 @@ from swm.evaluation import (
     build_tasks,
     evaluate,
     evaluate_table,
-    goal_pictures,
     prediction_error,
     render_table,
+    start_and_goal_pictures,
 )
 from swm.evaluation.evaluate import run_tasks
 from swm.evaluation.prediction import steps_needed
@@ -165,12 +165,13 @@ def test_the_table_shows_rates_and_the_paired_difference(
     assert "+100 (0.0039)" in text
 
 
-def test_goal_pictures_show_the_goals(world: Executor, walker: Policy, tasks: TaskSet) -> None:
-    pictures = goal_pictures(world, tasks.tasks)
-    assert len(pictures) == len(tasks)
-    for task, picture in zip(tasks.tasks, pictures, strict=True):
-        x, y = np.rint(np.array(task.goal) * 15).astype(int)
-        assert tuple(picture[y, x]) == (200, 30, 30)
+def test_pictures_show_starts_and_goals(world: Executor, walker: Policy, tasks: TaskSet) -> None:
+    starts, goals = start_and_goal_pictures(world, tasks.tasks)
+    assert len(starts) == len(goals) == len(tasks)
+    for task, start, goal in zip(tasks.tasks, starts, goals, strict=True):
+        for state, picture in ((task.start, start), (task.goal, goal)):
+            x, y = np.rint(np.array(state) * 15).astype(int)
+            assert tuple(picture[y, x]) == (200, 30, 30)
 
 
 class PointModel:
