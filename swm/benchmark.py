@@ -26,6 +26,7 @@ from swm.evaluation.evaluate import (
     run_tasks,
     start_and_goal_pictures,
 )
+from swm.evaluation.manifest import describe_policy
 from swm.evaluation.prediction import PredictionError, prediction_error, steps_needed
 from swm.evaluation.tasks import Protocol, TaskSet, draw_tasks, hash_json, load_tasks
 from swm.evaluation.verdict import Verdict, judge
@@ -296,7 +297,8 @@ def _run_policy(
     """Run the cells that this policy has not run, all in one batch, and write each as it ends."""
     paths = {cell: out_dir / "cells" / cell / f"{name}.json" for cell in tasks}
     budget = {cell: each.protocol.budget for cell, each in tasks.items()}
-    todo = [c for c, each in tasks.items() if read_cell(paths[c], hash_inputs(policy, each, budget[c])) is None]
+    described = describe_policy(policy)
+    todo = [c for c, each in tasks.items() if read_cell(paths[c], hash_inputs(described, each, budget[c])) is None]
     flat = [task for cell in todo for task in tasks[cell].tasks]
     progress(name, 0, len(flat))
     if not flat:
@@ -309,7 +311,7 @@ def _run_policy(
             rows.append(replace(next(runs)[0], task=index))
             done += 1
             progress(name, done, len(flat))
-        manifest = make_manifest(executor, policy, tasks[cell], budget[cell], date)
+        manifest = make_manifest(executor, described, tasks[cell], budget[cell], date)
         write_json(paths[cell], Evaluation(rows=tuple(rows), manifest=manifest).to_json())
 
 
@@ -325,9 +327,9 @@ def _run_prediction(
 ) -> None:
     """Measure the model's open-loop error in the cells that lack it."""
     steps, horizon, count = steps_needed(model, config.prediction_horizon), config.prediction_horizon, 0
+    described = describe_policy(policy)
     inputs = {
-        cell: hash_json([each.sha256, policy.describe(), horizon, config.prediction_episodes])
-        for cell, each in tasks.items()
+        cell: hash_json([each.sha256, described, horizon, config.prediction_episodes]) for cell, each in tasks.items()
     }
     paths = {cell: out_dir / "cells" / cell / "prediction.json" for cell in tasks}
     todo = [cell for cell in tasks if read_cell(paths[cell], inputs[cell]) is None]

@@ -1,6 +1,14 @@
 """Honest evaluation: fixed held-out tasks, one row per episode, intervals on every rate."""
 
-from swm.evaluation.evaluate import EpisodeRow, Evaluation, Latency, evaluate, evaluate_table, start_and_goal_pictures
+from swm.evaluation.evaluate import (
+    EpisodeRow,
+    Evaluation,
+    Latency,
+    evaluate,
+    evaluate_table,
+    reference_policies,
+    start_and_goal_pictures,
+)
 from swm.evaluation.prediction import PredictionError, prediction_error
 from swm.evaluation.statistics import Rate, compare, paired_difference, pool_seeds, wilson_interval
 from swm.evaluation.table import render_table
@@ -27,6 +35,7 @@ __all__ = [
     "paired_difference",
     "pool_seeds",
     "prediction_error",
+    "reference_policies",
     "render_table",
     "start_and_goal_pictures",
     "wilson_interval",

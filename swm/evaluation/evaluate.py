@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from gymnasium import spaces
 
 from swm.core.config import from_json, to_json, write_json
 from swm.core.errors import InvalidValueError
 from swm.core.protocols import Array, Executor, Policy
-from swm.evaluation.manifest import describe_hardware, library_versions
+from swm.evaluation.manifest import describe_hardware, describe_policy, library_versions
 from swm.evaluation.statistics import Rate
 from swm.evaluation.tasks import Task, TaskSet, hash_json, place
 from swm.rollout import EpisodeRecord, run_episodes
@@ -161,7 +162,7 @@ def evaluate(
                 records[index] = record
     evaluation = Evaluation(
         rows=tuple(rows[index] for index in range(len(tasks))),
-        manifest=make_manifest(executor, policy, tasks, steps, date),
+        manifest=make_manifest(executor, describe_policy(policy), tasks, steps, date),
         latency=Latency.of(getattr(policy, "latencies", ())[measured:]),
     )
     evaluation.records.update(records)
@@ -216,9 +217,13 @@ def _row(index: int, task: Task, record: EpisodeRecord) -> EpisodeRow:
     )
 
 
-def make_manifest(executor: Executor, policy: Policy, tasks: TaskSet, budget: int, date: str) -> dict[str, Any]:
-    """Say what was run on what, JSON-ready. ``inputs`` is the hash of all that decides the rows."""
-    described = policy.describe()
+def make_manifest(
+    executor: Executor, policy: Mapping[str, Any], tasks: TaskSet, budget: int, date: str
+) -> dict[str, Any]:
+    """Say what was run on what, JSON-ready.
+
+    ``inputs`` is the hash of what decides the rows, see `hash_inputs`; `policy` is from `describe_policy`.
+    """
     return {
         "inputs": hash_inputs(policy, tasks, budget),
         "task_set": tasks.id,
@@ -228,7 +233,7 @@ def make_manifest(executor: Executor, policy: Policy, tasks: TaskSet, budget: in
         "goal_offset": tasks.protocol.goal_offset,
         "budget": budget,
         "success_rule": tasks.protocol.success,
-        "policy": described,
+        "policy": dict(policy),
         "executor": {
             "kind": type(executor).__name__,
             "num_envs": executor.num_envs,
@@ -240,9 +245,22 @@ def make_manifest(executor: Executor, policy: Policy, tasks: TaskSet, budget: in
     }
 
 
-def hash_inputs(policy: Policy, tasks: TaskSet, budget: int) -> str:
-    """Hash what decides the rows: the tasks, the budget and the policy's description."""
-    return hash_json({"tasks": tasks.sha256, "budget": budget, "policy": policy.describe()})
+def hash_inputs(policy: Mapping[str, Any], tasks: TaskSet, budget: int) -> str:
+    """Hash what decides the rows: the tasks, the budget and the policy as `describe_policy` gives it."""
+    return hash_json({"tasks": tasks.sha256, "budget": budget, "policy": policy})
+
+
+def reference_policies(env_id: str, action_space: spaces.Box) -> dict[str, Policy]:
+    """Make the rows of every table: the floors ``random`` and ``no-op``, and the expert as ``oracle``.
+
+    Args:
+        env_id: the environment.
+        action_space: of one environment.
+    """
+    from swm.policy import make_policy
+
+    names = {"random": "random", "no-op": "noop", "oracle": "expert"}
+    return {row: make_policy(name, action_space, env_id) for row, name in names.items()}
 
 
 def evaluate_table(
@@ -259,7 +277,7 @@ def evaluate_table(
 
     Args:
         executor: the environments.
-        policies: row name -> policy; `swm.evaluation.reference_policies` gives the floors and the ceiling.
+        policies: row name -> policy; `reference_policies` gives the floors and the ceiling.
         tasks: the task set.
         out_dir: one JSON file per policy is written here, and read instead of run again if the policy's
             description, the tasks and the budget are the same.
@@ -271,7 +289,7 @@ def evaluate_table(
     table: dict[str, Evaluation] = {}
     for name, policy in policies.items():
         path = None if out_dir is None else out_dir / f"{tasks.id}.{name}.json"
-        done = None if path is None else read_cell(path, hash_inputs(policy, tasks, steps))
+        done = None if path is None else read_cell(path, hash_inputs(describe_policy(policy), tasks, steps))
         if done is not None:
             table[name] = Evaluation.from_json(done)
             continue

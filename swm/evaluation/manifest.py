@@ -1,10 +1,14 @@
-"""Where a result came from: libraries and hardware, for the record beside every number."""
+"""Where a result came from: policy, libraries and hardware, for the record beside every number."""
 
+import hashlib
 import os
 import platform
 import sys
+from collections.abc import Mapping
 from importlib import metadata
 from typing import Any
+
+from swm.core.protocols import Policy
 
 LIBRARIES = ("torch", "numpy", "gymnasium", "mujoco", "pymunk", "pylance", "av")
 
@@ -18,6 +22,29 @@ def library_versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return versions
+
+
+def describe_policy(policy: Policy) -> dict[str, Any]:
+    """Return the policy's own description and, if a model with weights is behind it, the hash of these.
+
+    Two checkpoints of one architecture describe themselves alike; only the weights tell them apart.
+    """
+    described = dict(policy.describe())
+    state_dict = getattr(getattr(policy, "model", None), "state_dict", None)
+    if state_dict is not None:
+        described["weights_sha256"] = _hash_tensors(state_dict())
+    return described
+
+
+def _hash_tensors(tensors: Mapping[str, Any]) -> str:
+    """Hash names, dtypes, shapes and bytes of tensors."""
+    import torch
+
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
 def describe_hardware() -> dict[str, Any]:

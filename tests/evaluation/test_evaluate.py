@@ -26,7 +26,8 @@ from swm.evaluation import (
     render_table,
     start_and_goal_pictures,
 )
-from swm.evaluation.evaluate import run_tasks
+from swm.evaluation.evaluate import hash_inputs, run_tasks
+from swm.evaluation.manifest import describe_policy
 from swm.evaluation.prediction import steps_needed
 
 PROTOCOL = Protocol(goal_offset=10, budget=20, min_distance=0.1, episode_steps=20)
@@ -172,6 +173,19 @@ def test_pictures_show_starts_and_goals(world: Executor, walker: Policy, tasks: 
         for state, picture in ((task.start, start), (task.goal, goal)):
             x, y = np.rint(np.array(state) * 15).astype(int)
             assert tuple(picture[y, x]) == (200, 30, 30)
+
+
+def test_weights_tell_two_checkpoints_apart(walker: Any, tasks: TaskSet) -> None:
+    def described(weight: float, dtype: torch.dtype = torch.float32) -> dict[str, Any]:
+        walker.model = torch.nn.Linear(1, 1, dtype=dtype)
+        for parameter in walker.model.parameters():
+            torch.nn.init.constant_(parameter, weight)
+        return describe_policy(walker)
+
+    assert described(1.0) == described(1.0)
+    assert described(1.0) != described(1.0 + 1e-6)
+    assert described(1.0) != described(1.0, torch.bfloat16)
+    assert hash_inputs(described(1.0), tasks, 20) != hash_inputs(described(2.0), tasks, 20)
 
 
 class PointModel:
