@@ -78,7 +78,7 @@ class OodCell:
     results: Mapping[str, Evaluation] = field(default_factory=dict)
     """Policy name -> its evaluation."""
     prediction: PredictionError | None = None
-    """The model's open-loop error on the oracle's episodes."""
+    """The model's open-loop error on the expert's episodes."""
 
     @property
     def name(self) -> str:
@@ -168,6 +168,7 @@ def run_ood(
     out_dir: Path,
     *,
     env_id: str,
+    expert: Policy,
     model: WorldModel | None = None,
     progress: Progress = lambda stage, done, total: None,
     date: str = "",
@@ -176,12 +177,13 @@ def run_ood(
 
     Args:
         executor: environments of `env_id`.
-        policies: ``"model"`` is judged, ``"oracle"`` is the environment's expert, which also cuts the tasks;
-            others, such as ``"random"``, run along.
+        policies: ``"model"`` is judged, ``"oracle"`` shows what can be reached; others, such as
+            ``"random"``, run along.
         config: what to run.
         out_dir: one folder per cell is written here; cells whose tasks, budget and policy are unchanged
             are read instead of run.
         env_id: the environment, for the record.
+        expert: the policy whose episodes the tasks are cut from, in every shifted world.
         model: the world model behind the policy, to measure its prediction error in every cell.
         progress: called after each episode.
         date: when, for the manifests.
@@ -192,14 +194,14 @@ def run_ood(
     if missing := {MODEL, ORACLE} - set(policies):
         raise InvalidValueError(f"the benchmark needs the policies 'model' and 'oracle'; {sorted(missing)} missing.")
     cells, skipped = plan_cells(executor.factors, config)
-    tasks, impossible = _tasks_of(executor, policies[ORACLE], cells, config, out_dir, env_id, progress)
+    tasks, impossible = _tasks_of(executor, expert, cells, config, out_dir, env_id, progress)
     cells = [cell for cell in cells if cell.name in tasks]
     starts, _ = start_and_goal_pictures(executor, [tasks[cell.name].tasks[0] for cell in cells])
     _save_frames(out_dir / "frames.npz", {cell.name: start for cell, start in zip(cells, starts, strict=True)})
     for name, policy in policies.items():
         _run_policy(executor, name, policy, tasks, out_dir, progress, date)
     if model is not None:
-        _run_prediction(executor, policies[ORACLE], model, policies[MODEL], tasks, config, out_dir, progress)
+        _run_prediction(executor, expert, model, policies[MODEL], tasks, config, out_dir, progress)
     write_json(
         out_dir / "benchmark.json",
         {
@@ -317,7 +319,7 @@ def _run_policy(
 
 def _run_prediction(
     executor: Executor,
-    oracle: Policy,
+    expert: Policy,
     model: WorldModel,
     policy: Policy,
     tasks: Mapping[str, TaskSet],
@@ -334,7 +336,7 @@ def _run_prediction(
     paths = {cell: out_dir / "cells" / cell / "prediction.json" for cell in tasks}
     todo = [cell for cell in tasks if read_cell(paths[cell], inputs[cell]) is None]
     flat = [task for cell in todo for task in tasks[cell].tasks[: config.prediction_episodes]]
-    runs = run_tasks(executor, oracle, flat, steps, keep=("pixels",))
+    runs = run_tasks(executor, expert, flat, steps, keep=("pixels",))
     for cell in todo:
         records = [next(runs)[1] for _ in range(config.prediction_episodes)]
         count += len(records)

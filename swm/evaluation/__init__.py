@@ -12,7 +12,7 @@ from swm.evaluation.evaluate import (
 from swm.evaluation.prediction import PredictionError, prediction_error
 from swm.evaluation.statistics import Rate, compare, paired_difference, pool_seeds, wilson_interval
 from swm.evaluation.table import render_table
-from swm.evaluation.tasks import Protocol, Task, TaskSet, build_tasks, list_task_sets, load_tasks
+from swm.evaluation.tasks import Protocol, Task, TaskSet, build_tasks, default_protocol, list_task_sets, load_tasks
 from swm.evaluation.verdict import Verdict, judge
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "Verdict",
     "build_tasks",
     "compare",
+    "default_protocol",
     "evaluate",
     "evaluate_table",
     "judge",

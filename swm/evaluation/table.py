@@ -21,9 +21,9 @@ def render_table(evaluations: Mapping[str, Evaluation], *, versus: str | None = 
     first = next(iter(evaluations.values()))
     title = f"{first.manifest['task_set']} · {len(first.rows)} tasks · budget {first.manifest['budget']} steps"
     table = Table(title=title, title_justify="left")
-    table.add_column("policy")
-    for heading in ("success", "95 % interval", "at the end", "steps to goal", "final distance", "plan p95"):
-        table.add_column(heading, justify="right")
+    table.add_column("policy", no_wrap=True)
+    for heading in ("success", "95 % interval", "at end", "steps to goal", "final distance", "plan p95"):
+        table.add_column(heading, justify="right", no_wrap=True)
     if versus is not None:
         table.add_column(f"minus {versus} (p)", justify="right")
     for name, evaluation in evaluations.items():
@@ -41,7 +41,7 @@ def percent(value: float) -> str:
 
 def interval(rate: Rate) -> str:
     """Write an interval in percent."""
-    return f"{100 * rate.low:.0f} to {100 * rate.high:.0f} %"
+    return f"{100 * rate.low:.0f}-{100 * rate.high:.0f} %"
 
 
 def _cells(evaluation: Evaluation) -> list[str]:

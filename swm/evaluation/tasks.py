@@ -295,15 +295,29 @@ def place(executor: Executor, tasks: Sequence[Task]) -> StepBatch:
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How a task set of this package is made."""
+    """How a task set of this package is made, under the default protocol of its environment."""
 
     env_id: str
     count: int = 100
     seed: int = 0
-    protocol: Protocol
 
 
-RECIPES: dict[str, Recipe] = {}
+RECIPES = {"two_room-v1": Recipe(env_id="swm/TwoRoom-v0")}
+
+
+def default_protocol(env_id: str) -> Protocol:
+    """Return the protocol that results on an environment of this package are reported under.
+
+    A goal 25 steps of the expert away, 50 steps to reach it, no start closer than twice the success radius.
+
+    Raises:
+        UnknownNameError: no environment has this id.
+    """
+    from swm.envs import ENVS
+
+    row = ENVS[env_id]
+    rule = f"distance to the goal below {row.success_radius:g} {row.unit} at any step after the start"
+    return Protocol(min_distance=2 * row.success_radius, success=f"{rule}, within the budget")
 
 
 def make_task_set(name: str) -> TaskSet:
@@ -325,7 +339,7 @@ def make_task_set(name: str) -> TaskSet:
             env_id=recipe.env_id,
             count=recipe.count,
             seed=recipe.seed,
-            protocol=recipe.protocol,
+            protocol=default_protocol(recipe.env_id),
             name=name.rpartition("-v")[0],
             version=int(name.rpartition("-v")[2]),
         )

@@ -30,7 +30,7 @@ def policies(make_walker: Callable[..., Policy], still: Policy) -> dict[str, Pol
 
 @pytest.fixture
 def result(make_world: Callable[..., Any], policies: dict[str, Policy], tmp_path: Path) -> OodResult:
-    return run_ood(make_world(32), policies, CONFIG, tmp_path, env_id="point")
+    return run_ood(make_world(32), policies, CONFIG, tmp_path, env_id="point", expert=policies["oracle"])
 
 
 def test_the_factor_that_breaks_the_policy_is_first(result: OodResult) -> None:
@@ -65,11 +65,11 @@ def test_each_cell_shifts_its_factor_alone(result: OodResult) -> None:
 
 def test_all_cells_share_one_batch(make_world: Callable[..., Any], policies: dict[str, Policy], tmp_path: Path) -> None:
     world = make_world(100)
-    run_ood(world, policies, CONFIG, tmp_path, env_id="point")
+    run_ood(world, policies, CONFIG, tmp_path, env_id="point", expert=policies["oracle"])
     before = world.steps
     for path in tmp_path.glob("cells/*/model.json"):
         path.unlink()
-    run_ood(world, policies, CONFIG, tmp_path, env_id="point")
+    run_ood(world, policies, CONFIG, tmp_path, env_id="point", expert=policies["oracle"])
     assert world.steps - before == PROTOCOL.budget  # 5 cells x 20 episodes in 100 environments
 
 
@@ -82,12 +82,20 @@ def test_a_killed_run_goes_on(
 
     other, world = tmp_path / "other", make_world(8)
     with pytest.raises(Stopped):
-        run_ood(world, policies, CONFIG, other, env_id="point", progress=stop)
+        run_ood(world, policies, CONFIG, other, env_id="point", expert=policies["oracle"], progress=stop)
     assert len(list(other.glob("cells/*/model.json"))) == 2
     with pytest.raises(DatasetError, match="no finished benchmark"):
         load_ood(other)
     totals: dict[str, int] = {}
-    resumed = run_ood(world, policies, CONFIG, other, env_id="point", progress=lambda s, d, t: totals.update({s: t}))
+    resumed = run_ood(
+        world,
+        policies,
+        CONFIG,
+        other,
+        env_id="point",
+        expert=policies["oracle"],
+        progress=lambda s, d, t: totals.update({s: t}),
+    )
     assert totals == {"tasks": 0, "model": 60, "oracle": 100, "no-op": 100}
     assert [c.results["model"].rows for c in resumed.cells] == [c.results["model"].rows for c in result.cells]
 
@@ -96,10 +104,18 @@ def test_another_policy_or_protocol_is_run_anew(
     make_world: Callable[..., Any], make_walker: Callable[..., Policy], policies: dict[str, Policy], tmp_path: Path
 ) -> None:
     world = make_world(32)
-    run_ood(world, policies, CONFIG, tmp_path, env_id="point")
+    run_ood(world, policies, CONFIG, tmp_path, env_id="point", expert=policies["oracle"])
     totals: dict[str, int] = {}
     changed = {**policies, "model": make_walker("agent.speed")}
-    result = run_ood(world, changed, CONFIG, tmp_path, env_id="point", progress=lambda s, d, t: totals.update({s: t}))
+    result = run_ood(
+        world,
+        changed,
+        CONFIG,
+        tmp_path,
+        env_id="point",
+        expert=policies["oracle"],
+        progress=lambda s, d, t: totals.update({s: t}),
+    )
     assert totals == {"tasks": 0, "model": 100, "oracle": 0, "no-op": 0}
     assert next(iter(result.ranking())) == "agent.speed"
 
@@ -130,7 +146,7 @@ def test_a_cell_without_tasks_is_skipped_with_its_reason(
     config = OodConfig(
         severities=(0.0, 0.5, 1.0), episodes=2, factors=("agent.speed",), protocol=far, prediction_episodes=2
     )
-    result = run_ood(make_world(8), policies, config, tmp_path, env_id="point")
+    result = run_ood(make_world(8), policies, config, tmp_path, env_id="point", expert=policies["oracle"])
     assert result.cells
     for name, reason in result.skipped.items():
         assert name.startswith("agent.speed@")
@@ -145,4 +161,4 @@ def test_severities_rise_from_zero(severities: tuple[float, ...]) -> None:
 
 def test_model_and_oracle_are_needed(make_world: Callable[..., Any], still: Policy, tmp_path: Path) -> None:
     with pytest.raises(InvalidValueError, match=r"\['oracle'\] missing"):
-        run_ood(make_world(), {"model": still}, CONFIG, tmp_path, env_id="point")
+        run_ood(make_world(), {"model": still}, CONFIG, tmp_path, env_id="point", expert=still)
