@@ -15,7 +15,7 @@ import numpy as np
 
 from swm.core.config import from_json, to_json, write_json
 from swm.core.errors import DatasetError, InvalidValueError
-from swm.core.factors import FactorSpace
+from swm.core.factors import Factor, FactorSpace
 from swm.core.protocols import Array, Executor, Policy, WorldModel
 from swm.core.seeding import make_rng
 from swm.evaluation.evaluate import (
@@ -151,14 +151,27 @@ def plan_cells(factors: FactorSpace, config: OodConfig) -> tuple[list[OodCell], 
     cells, skipped = [OodCell(factor=None, severity=0.0)], {}
     for name in factors.select(config.factors):
         try:
-            factors[name].sample_shift(1.0, make_rng(config.seed, "can shift", name))
+            levels = _levels(factors[name], config)
         except InvalidValueError as error:
             if name in config.factors:
                 raise InvalidValueError(f"factor {name!r} cannot be shifted: {error}") from error
             skipped[name] = str(error)
             continue
-        cells += [OodCell(factor=name, severity=severity) for severity in config.severities[1:]]
+        cells += [OodCell(factor=name, severity=severity) for severity in levels]
     return cells, skipped
+
+
+def _levels(factor: Factor, config: OodConfig) -> list[float]:
+    """The severities above 0 that differ in what they draw: a factor of few values has few levels."""
+
+    def draws(severity: float) -> list[Any]:
+        values = [factor.sample_shift(severity, make_rng(config.seed, "level", index)) for index in range(8)]
+        return [np.asarray(value).tolist() for value in values]
+
+    shifted = config.severities[1:]
+    return [
+        s for s, above in zip(shifted, [*shifted[1:], None], strict=True) if above is None or draws(s) != draws(above)
+    ]
 
 
 def run_ood(

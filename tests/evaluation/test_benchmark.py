@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from gymnasium import spaces
 
 from swm.benchmark import OodConfig, OodResult, load_ood, plan_cells, run_ood
 from swm.core.errors import DatasetError, InvalidValueError, UnknownNameError
+from swm.core.factors import Factor, FactorSpace
 from swm.core.protocols import Policy
 from swm.evaluation.tasks import Protocol
 
@@ -23,6 +25,17 @@ class Stopped(Exception):
     pass
 
 
+def run(world: Any, policies: dict[str, Policy], out_dir: Path, totals: dict[str, int] | None = None) -> OodResult:
+    """Run `CONFIG`; `totals` becomes stage -> episodes that had to be run."""
+    seen = {} if totals is None else totals
+
+    def progress(stage: str, done: int, total: int) -> None:
+        seen[stage] = total
+
+    expert = policies["oracle"]
+    return run_ood(world, policies, CONFIG, out_dir, env_id="point", expert=expert, progress=progress)
+
+
 @pytest.fixture
 def policies(make_walker: Callable[..., Policy], still: Policy) -> dict[str, Policy]:
     return {"model": make_walker("agent.color", tolerance=100), "oracle": make_walker(), "no-op": still}
@@ -30,7 +43,7 @@ def policies(make_walker: Callable[..., Policy], still: Policy) -> dict[str, Pol
 
 @pytest.fixture
 def result(make_world: Callable[..., Any], policies: dict[str, Policy], tmp_path: Path) -> OodResult:
-    return run_ood(make_world(32), policies, CONFIG, tmp_path, env_id="point", expert=policies["oracle"])
+    return run(make_world(32), policies, tmp_path)
 
 
 def test_the_factor_that_breaks_the_policy_is_first(result: OodResult) -> None:
@@ -65,11 +78,11 @@ def test_each_cell_shifts_its_factor_alone(result: OodResult) -> None:
 
 def test_all_cells_share_one_batch(make_world: Callable[..., Any], policies: dict[str, Policy], tmp_path: Path) -> None:
     world = make_world(100)
-    run_ood(world, policies, CONFIG, tmp_path, env_id="point", expert=policies["oracle"])
+    run(world, policies, tmp_path)
     before = world.steps
     for path in tmp_path.glob("cells/*/model.json"):
         path.unlink()
-    run_ood(world, policies, CONFIG, tmp_path, env_id="point", expert=policies["oracle"])
+    run(world, policies, tmp_path)
     assert world.steps - before == PROTOCOL.budget  # 5 cells x 20 episodes in 100 environments
 
 
@@ -104,7 +117,7 @@ def test_another_policy_or_protocol_is_run_anew(
     make_world: Callable[..., Any], make_walker: Callable[..., Policy], policies: dict[str, Policy], tmp_path: Path
 ) -> None:
     world = make_world(32)
-    run_ood(world, policies, CONFIG, tmp_path, env_id="point", expert=policies["oracle"])
+    run(world, policies, tmp_path)
     totals: dict[str, int] = {}
     changed = {**policies, "model": make_walker("agent.speed")}
     result = run_ood(
@@ -137,6 +150,13 @@ def test_what_cannot_be_shifted_is_said(make_world: Callable[..., Any]) -> None:
         plan_cells(factors, OodConfig(factors=("start.position",), protocol=PROTOCOL))
     with pytest.raises(UnknownNameError, match=r"agent\.color"):
         plan_cells(factors, OodConfig(factors=("agent.colour",), protocol=PROTOCOL))
+
+
+def test_severities_that_draw_the_same_values_are_one_level() -> None:
+    factor = Factor(name="a.b", kind="visual", space=spaces.Discrete(3), default=0, summary="")
+    switch = Factor(name="a.c", kind="visual", space=spaces.Discrete(2), default=0, summary="")
+    cells, _ = plan_cells(FactorSpace((factor, switch)), OodConfig(protocol=PROTOCOL))
+    assert [cell.name for cell in cells] == ["in-distribution", "a.b@0.5", "a.b@1", "a.c@1"]
 
 
 def test_a_cell_without_tasks_is_skipped_with_its_reason(
