@@ -77,7 +77,8 @@ class ProcessExecutor:
         shares = np.array_split(np.arange(self.num_envs), min(self.num_envs, num_workers or _num_cores()))
         self._workers: list[_Worker] = []
         try:
-            self._workers = [_Worker(context, make_env, share.tolist(), memory, arrays) for share in shares]
+            for share in shares:
+                self._workers.append(_Worker(context, make_env, share.tolist(), memory, arrays))
             self._call("ready", {int(row): () for row in range(self.num_envs)})
         except BaseException:
             self.close()
