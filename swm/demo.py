@@ -43,6 +43,17 @@ class DemoConfig:
     planner: Planner = field(default_factory=Planner)
 
 
+QUICK = DemoConfig(
+    episodes=40,
+    episode_steps=40,
+    steps=40,
+    ood_episodes=2,
+    factors=("agent.color", "agent.speed"),
+    planner=Planner(options={"num_samples": 32, "num_iterations": 2, "num_elites": 4}),
+)
+"""A minute's version: it shows the way, and the model that it trains plans no better than chance."""
+
+
 def run_demo(out_dir: Path, config: DemoConfig) -> Path:
     """Run the demonstration, or what is missing of it, and return the path of its report.
 

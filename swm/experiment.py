@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from swm.benchmark import MODEL, ORACLE, OodConfig, OodResult, load_ood, run_ood
-from swm.core.config import write_json
 from swm.core.errors import InvalidValueError
 from swm.core.progress import Advance, progress
 from swm.core.protocols import Policy

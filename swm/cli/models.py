@@ -38,9 +38,9 @@ class Train:
 
     def run(self) -> int:
         """Train, and print where the checkpoint is."""
-        from swm import baselines, data
-        from swm.baselines.train import train
+        from swm import data
         from swm.baselines.trackers import make_tracker
+        from swm.baselines.train import train
 
         dataset = data.open(self.data)
         model_config, train_config = self.recipe()

@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
+
 from swm.baselines import BASELINES, build, preset
 from swm.baselines.base import Baseline
 from swm.baselines.presets import presets
 from swm.core.errors import UnknownNameError
 from swm.testing.models import check_world_model
-from torch import Tensor
 
 TINY: dict[str, list[dict[str, Any]]] = {
     "lewm": [
