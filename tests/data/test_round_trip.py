@@ -15,7 +15,7 @@ from hypothesis.extra import numpy as hnp
 import swm.data
 from swm.core.errors import DatasetError, ShapeError
 from swm.data.columns import DTYPES, escape, unescape
-from swm.data.formats import frames
+from swm.data.formats.arrow import Blobs
 
 Same = Callable[[swm.data.Episode, swm.data.Episode], None]
 
@@ -153,12 +153,12 @@ def test_a_budget_smaller_than_the_data_changes_nothing(make_dataset: Any, same:
 
 def test_a_damaged_picture_is_named(make_dataset: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     dataset = make_dataset()
-    take = frames.Blobs.take
-    monkeypatch.setattr(
-        frames.Blobs,
-        "take",
-        lambda self, rows: [b"\0" * 50 if r == 7 else take(self, rows[i : i + 1])[0] for i, r in enumerate(rows)],
-    )
+    intact = Blobs.take
+
+    def damaged(blobs: Blobs, rows: Any) -> list[Any]:
+        return [b"junk" if row == 7 else blob for row, blob in zip(rows, intact(blobs, rows), strict=True)]
+
+    monkeypatch.setattr(Blobs, "take", damaged)
     dataset.episode(0)
     with pytest.raises(DatasetError, match=r"column 'pixels', row 7: the png picture cannot be decoded.*swm verify"):
         dataset.episode(1)

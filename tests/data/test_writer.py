@@ -60,7 +60,7 @@ def test_a_foreign_directory_is_not_touched(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")
     for mode in ("error", "append", "overwrite"):
         with pytest.raises(DatasetError, match="is not a dataset: nothing was touched"):
-            swm.data.create(tmp_path, mode=mode)  # type: ignore[arg-type]
+            swm.data.create(tmp_path, mode=mode)
     assert [entry.name for entry in tmp_path.iterdir()] == ["thesis.tex"]
 
 
@@ -147,7 +147,7 @@ def test_a_second_writer_is_refused_until_the_first_closes(tmp_path: Path, make_
         writer.write(make_episode(0))
         for mode in ("error", "append", "overwrite"):
             with pytest.raises(DatasetError, match=r"another writer has .* open \(process \d+\)"):
-                swm.data.create(tmp_path / "d", mode=mode)  # type: ignore[arg-type]
+                swm.data.create(tmp_path / "d", mode=mode)
     swm.data.create(tmp_path / "d", mode="append").close()
 
 
