@@ -16,9 +16,11 @@ from swm.data.columns import Codec, Column
 from swm.data.dataset import Dataset, VerifyReport, create, open
 from swm.data.episode import TRANSITIONS, Episode
 from swm.data.formats import FORMATS, FormatRow, Reader, Writer
+from swm.data.inspect import contact_sheet, summarize, write_preview
 from swm.data.loader import Loader
 from swm.data.options import Mode
 from swm.data.statistics import Statistics
+from swm.data.video import write_mp4
 
 __all__ = [
     "FORMATS",
@@ -35,6 +37,10 @@ __all__ = [
     "Statistics",
     "VerifyReport",
     "Writer",
+    "contact_sheet",
     "create",
     "open",
+    "summarize",
+    "write_mp4",
+    "write_preview",
 ]

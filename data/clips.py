@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swm.core.errors import DatasetError, InvalidValueError
-from swm.data.columns import Array, select
+from swm.data.columns import Array, Role, select
 
 if TYPE_CHECKING:
     from swm.data.dataset import Dataset
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 Batch = dict[str, Array]
 
 
-class Clips(Sequence[Batch]):
+class Clips:
     """Every window of `num_steps` observations, `frame_skip` steps apart, that fits into an episode.
 
     A clip that starts at step s of an episode has the observations s, s + frame_skip, ... and all
@@ -85,7 +85,7 @@ class Clips(Sequence[Batch]):
         counts = np.diff(self._ends, prepend=0)
         return self._episodes[slot], indices - (self._ends[slot] - counts[slot])
 
-    def __getitem__(self, index: int) -> Batch:  # type: ignore[override]
+    def __getitem__(self, index: int) -> Batch:
         """Read one clip."""
         if not -len(self) <= index < len(self):
             raise IndexError(f"clip {index}: there are {len(self)}, counted from 0.")
@@ -95,18 +95,15 @@ class Clips(Sequence[Batch]):
         """Read a batch: column -> (len(indices), ...) as in the class description."""
         episode, start = self.locate(np.asarray(indices))
         first = (self.dataset.offsets[episode] + start)[:, None]
-        rows = {
-            "observation": first + np.arange(self.num_steps) * self.frame_skip,
-            "transition": first + np.arange(self.span),
+        batch = {
+            **self._read("observation", first + np.arange(self.num_steps) * self.frame_skip),
+            **self._read("transition", first + np.arange(self.span)),
         }
-        batch: Batch = {}
-        for role, wanted in rows.items():
-            names = [name for name in self.columns if self.dataset.columns[name].role == role]
-            batch |= self._read(names, wanted)
         return {name: self._in_blocks(name, batch[name]) for name in self.columns}
 
-    def _read(self, names: list[str], rows: NDArray[np.int64]) -> Batch:
+    def _read(self, role: Role, rows: NDArray[np.int64]) -> Batch:
         """Read each row once, however many clips share it."""
+        names = [name for name in self.columns if self.dataset.columns[name].role == role]
         distinct, place = np.unique(rows, return_inverse=True)
         if len(distinct) == rows.size:
             read = self.dataset.reader.read(names, rows.reshape(-1))

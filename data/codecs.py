@@ -5,6 +5,7 @@ several times faster than Pillow on small pictures. Both release the interpreter
 """
 
 import functools
+import multiprocessing
 import os
 import threading
 from collections.abc import Callable, Sequence
@@ -79,7 +80,8 @@ def _in_parallel(run: Callable[[int, int], Any], count: int) -> list[Any]:
 
 
 def _threads() -> int:
-    return min(8, os.cpu_count() or 1)
+    """As many as there are cores, or one in a child process, whose siblings use the others."""
+    return 1 if multiprocessing.parent_process() else min(8, os.cpu_count() or 1)
 
 
 @functools.lru_cache(maxsize=1)

@@ -17,7 +17,7 @@ from swm.core.config import to_json, write_json
 from swm.core.errors import DatasetError, InvalidValueError, UnknownNameError
 from swm.core.registry import load_target
 from swm.data.clips import Clips
-from swm.data.columns import Array, Codec, Column, escape, select
+from swm.data.columns import Array, Codec, Column, Role, escape, select
 from swm.data.episode import TRANSITIONS, Episode
 from swm.data.formats import FORMATS, Reader, Writer
 from swm.data.options import Mode, WriteOptions
@@ -63,16 +63,10 @@ def create(
         provenance=dict(provenance or {}),
         val_fraction=val_fraction,
     )
-    layout = _detect(path) or "frames"
-    foreign = path.exists() and _detect(path) is None and (not path.is_dir() or set(os.listdir(path)) - {".lock"})
-    if foreign:
+    layout = _detect(path)
+    if layout is None and path.exists() and (not path.is_dir() or set(os.listdir(path)) - {".lock"}):
         raise DatasetError(f"{path} exists and is not a dataset: nothing was touched. Choose another place.")
-    if mode == "error" and path.exists() and _has_episodes(path):
-        raise DatasetError(
-            f"{path} exists already. Continue it with mode='append', replace it with mode='overwrite', or choose "
-            f"another place."
-        )
-    writer: Writer = load_target(FORMATS[layout].writer)(path, options)
+    writer: Writer = load_target(FORMATS[layout or "frames"].writer)(path, options)
     return writer
 
 
@@ -120,11 +114,6 @@ def local_path(uri: str | os.PathLike[str]) -> Path:
 
 def _detect(path: Path) -> str | None:
     return next((name for name, row in FORMATS.items() if row.detect(path)), None)
-
-
-def _has_episodes(path: Path) -> bool:
-    versions = path / "episodes.lance" / "_versions"
-    return versions.is_dir() and any(versions.iterdir())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -236,7 +225,7 @@ class Dataset:
             raise UnknownNameError("split", name, _SPLITS)
         return np.flatnonzero((self.reader.index.splits == name) | (name == "all"))
 
-    def rows(self, episodes: Array, role: str) -> NDArray[np.int64]:
+    def rows(self, episodes: Array, role: Role) -> NDArray[np.int64]:
         """The row numbers of some episodes, one episode after the other.
 
         Args:
@@ -262,14 +251,12 @@ class Dataset:
             raise InvalidValueError(f"episode {index} of {self.uri}: there are {self.num_episodes}, counted from 0.")
         index %= self.num_episodes
         names = self.columns if columns is None else select(self.columns, columns)
-        read: dict[str, Array] = {}
-        for role, wanted in (
-            ("observation", [name for name in names if name not in TRANSITIONS]),
-            ("transition", list(TRANSITIONS)),
-        ):
-            read |= self.reader.read(wanted, self.rows(np.array([index]), role))
-        transitions = {name: read.pop(name) for name in TRANSITIONS}
-        return Episode(observation=read, metadata=json.loads(self.reader.index.metadata[index]), **transitions)
+        components = [name for name in names if name not in TRANSITIONS]
+        return Episode(
+            observation=self.reader.read(components, self.rows(np.array([index]), "observation")),
+            metadata=json.loads(self.reader.index.metadata[index]),
+            **self.reader.read(TRANSITIONS, self.rows(np.array([index]), "transition")),
+        )
 
     def clips(
         self,

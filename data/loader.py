@@ -4,6 +4,7 @@ import itertools
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,35 @@ if TYPE_CHECKING:
 Indices = NDArray[np.int64]
 
 _PREFETCH = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Order:
+    """Which clips make which batch. Apart from the loader, which its workers must not keep alive."""
+
+    seed: int
+    num_clips: int
+    batch_size: int
+    drop_last: bool
+
+    @property
+    def num_batches(self) -> int:
+        full, rest = divmod(self.num_clips, self.batch_size)
+        return full + (rest > 0 and not self.drop_last)
+
+    def plain(self) -> Iterator[Indices]:
+        return self._batches(np.arange(self.num_clips))
+
+    def shuffled(self, epoch: int, first: int = 0) -> Iterator[Indices]:
+        return self._batches(make_rng(self.seed, "epoch", epoch).permutation(self.num_clips), first)
+
+    def endless(self, epoch: int, first: int) -> Iterator[Indices]:
+        yield from self.shuffled(epoch, first)
+        for later in itertools.count(epoch + 1):
+            yield from self.shuffled(later)
+
+    def _batches(self, order: Indices, first: int = 0) -> Iterator[Indices]:
+        return (order[i * self.batch_size : (i + 1) * self.batch_size] for i in range(first, self.num_batches))
 
 
 class Loader:
@@ -53,19 +83,19 @@ class Loader:
             raise InvalidValueError(
                 f"{len(clips)} clips do not fill a batch of {batch_size}. Use a smaller batch or drop_last=False."
             )
-        self.clips, self.batch_size, self.drop_last = clips, batch_size, drop_last
-        self._seed, self._num_workers = seed, num_workers
+        self.clips = clips
+        self._order = _Order(seed=seed, num_clips=len(clips), batch_size=batch_size, drop_last=drop_last)
+        self._num_workers = num_workers
         self._epoch, self._batch = 0, 0
         self._pools: dict[str, Any] = {}
 
     def __len__(self) -> int:
         """Batches per epoch."""
-        full, rest = divmod(len(self.clips), self.batch_size)
-        return full + (rest > 0 and not self.drop_last)
+        return self._order.num_batches
 
     def state_dict(self) -> dict[str, int]:
         """Where the stream stands, after the last batch that was handed out."""
-        return {**self._facts(), "epoch": self._epoch, "batch": self._batch}
+        return {**vars(self._order), "epoch": self._epoch, "batch": self._batch}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Continue from `state` with the next iteration.
@@ -73,7 +103,7 @@ class Loader:
         Raises:
             InvalidValueError: it comes from a loader of other clips, batch size or seed.
         """
-        for name, value in self._facts().items():
+        for name, value in vars(self._order).items():
             if state.get(name) != value:
                 raise InvalidValueError(
                     f"the loader's state has {name} {state.get(name)!r}, this loader {value!r}: the batches would "
@@ -81,17 +111,9 @@ class Loader:
                 )
         self._epoch, self._batch = state["epoch"], state["batch"]
 
-    def _facts(self) -> dict[str, int]:
-        return {
-            "seed": self._seed,
-            "batch_size": self.batch_size,
-            "drop_last": int(self.drop_last),
-            "num_clips": len(self.clips),
-        }
-
     def __iter__(self) -> Iterator[dict[str, "torch.Tensor"]]:
         """Hand out batches without end."""
-        for batch in self._load("stream", _endless(self._order, self._epoch, self._batch)):
+        for batch in self._load("stream", self._order.endless(self._epoch, self._batch)):
             self._batch += 1
             if self._batch == len(self):
                 self._epoch, self._batch = self._epoch + 1, 0
@@ -103,21 +125,11 @@ class Loader:
         Args:
             shuffle: whether in the order of the endless stream's first epoch instead of the clips' own.
         """
-        order = self._order(0) if shuffle else self._in_batches(np.arange(len(self.clips)))
-        yield from self._load("epoch", order)
+        yield from self._load("epoch", self._order.shuffled(0) if shuffle else self._order.plain())
 
-    def _order(self, epoch: int) -> list[Indices]:
-        return self._in_batches(make_rng(self._seed, "epoch", epoch).permutation(len(self.clips)))
-
-    def _in_batches(self, order: Indices) -> list[Indices]:
-        return [order[i * self.batch_size : (i + 1) * self.batch_size] for i in range(len(self))]
-
-    def _load(self, kind: str, batches: Iterable[Indices]) -> Iterator[dict[str, "torch.Tensor"]]:
+    def _load(self, kind: str, batches: Iterator[Indices]) -> Iterator[dict[str, "torch.Tensor"]]:
         if self._num_workers == 0:
-            return _read_ahead(self.clips, iter(batches))
-        return self._from_workers(kind, batches)
-
-    def _from_workers(self, kind: str, batches: Iterable[Indices]) -> Iterator[dict[str, "torch.Tensor"]]:
+            return _read_ahead(self.clips, batches)
         from torch.utils.data import DataLoader
 
         if kind not in self._pools:
@@ -149,11 +161,6 @@ def to_tensors(batch: Batch) -> dict[str, "torch.Tensor"]:
     import torch
 
     return {name: torch.from_numpy(values) for name, values in batch.items()}
-
-
-def _endless(order: Any, epoch: int, batch: int) -> Iterator[Indices]:
-    for number in itertools.count(epoch):
-        yield from order(number)[batch if number == epoch else 0 :]
 
 
 def _read_ahead(clips: Clips, batches: Iterator[Indices]) -> Iterator[dict[str, "torch.Tensor"]]:

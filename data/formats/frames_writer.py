@@ -58,14 +58,29 @@ class FramesWriter:
         self._pending_bytes = 0
 
     def _resume(self) -> None:
-        """Find the last commit, if the dataset has one and is not to be replaced."""
-        if self._options.mode == "overwrite" or not tables.has_table(self._path / tables.EPISODES):
+        """Find the last commit, if the dataset has one and is not to be replaced.
+
+        Raises:
+            DatasetError: there is one and the mode forbids it, or its tables are not ours to change.
+        """
+        steps, episodes = self._path / tables.STEPS, self._path / tables.EPISODES
+        if not tables.has_table(episodes):
+            if tables.has_table(steps):
+                read_header(tables.open_table(steps).schema.metadata, self._path)
             return
-        self._episodes = tables.open_table(self._path / tables.EPISODES)
-        self._columns = read_header(self._episodes.schema.metadata, self._path)
+        if self._options.mode == "error":
+            raise DatasetError(
+                f"{self._path} exists already. Continue it with mode='append', replace it with mode='overwrite', or "
+                f"choose another place."
+            )
+        table = tables.open_table(episodes)
+        columns = read_header(table.schema.metadata, self._path)
+        if self._options.mode == "overwrite":
+            return
+        self._episodes, self._columns = table, columns
         self.num_episodes = self._episodes.count_rows()
         last = self._episodes.take([self.num_episodes - 1], columns=["steps_version"])
-        self._steps = tables.open_table(self._path / tables.STEPS, last["steps_version"][0].as_py())
+        self._steps = tables.open_table(steps, last["steps_version"][0].as_py())
 
     @property
     def _codec(self) -> Any:
@@ -153,7 +168,7 @@ class FramesWriter:
                 values[~last if column.role == "transition" else slice(None)] = np.concatenate(parts)
                 missing = last if column.role == "transition" else None
                 arrays[column.stored_name] = numbers_to_arrow(column, values, missing)
-        return pa.table(arrays)
+        return pa.table(arrays).replace_schema_metadata(header(self._columns))
 
     def _episode_table(self) -> pa.Table:
         assert self._columns is not None

@@ -75,7 +75,7 @@ def checksum(parts: Iterable[tuple[Column, Any]], metadata: str, split: str) -> 
     """
     total = hashlib.sha256(json.dumps([metadata, split]).encode())
     for column, stored in sorted(parts, key=lambda part: part[0].name):
-        total.update(json.dumps(to_json(column)).encode())
+        total.update(json.dumps(column.name).encode())
         if column.codec is None:
             total.update(np.ascontiguousarray(stored).data)
         else:
