@@ -191,7 +191,7 @@ def pickling(make_env: MakeEnv) -> None:
     """A pickled copy continues like the original."""
     env = make_env()
     reset(env, 4, "all")
-    copy = pickle.loads(pickle.dumps(env))
+    copy: FactoredEnv = pickle.loads(pickle.dumps(env))
     moves = actions(env, 10)
     rows = [[shows(*row) for row in play(each, *each.observe(), moves)] for each in (env, copy)]
     require(equal(*rows), "the copy continues like the original")
