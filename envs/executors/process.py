@@ -45,7 +45,8 @@ class ProcessExecutor:
 
     The workers are started afresh (forkserver, or spawn where there is none), so a script that
     uses it needs the usual ``if __name__ == "__main__"``. An error in a worker is raised here, with
-    the worker's traceback as a note; a worker that dies is named. Both close the executor.
+    the worker's traceback as a note; a worker that dies is named. Anything but a refused value
+    closes the executor.
     """
 
     def __init__(self, make_env: MakeEnv, num_envs: int, num_workers: int | None = None) -> None:
@@ -127,16 +128,21 @@ class ProcessExecutor:
         """Run `command` on the given rows, in all workers at once, and wait until it is done."""
         if not self._workers:
             raise InvalidValueError("this executor is closed; make a new one.")
-        busy = [worker for worker in self._workers if any(row in arguments for row in worker.rows)]
-        failures: list[BaseException] = []
-        for worker in busy:
-            worker.send((command, {row: arguments[row] for row in worker.rows if row in arguments}))
-        for worker in busy:
-            failures += worker.receive()
+        try:
+            failures = self._exchange(command, arguments)
+        except BaseException:  # an interrupt: replies are still on their way
+            self.close()
+            raise
         if failures:
             if not all(isinstance(failure, InvalidValueError) for failure in failures):
                 self.close()
             raise failures[0]
+
+    def _exchange(self, command: str, arguments: Mapping[int, tuple[Any, ...]]) -> list[BaseException]:
+        busy = [worker for worker in self._workers if any(row in arguments for row in worker.rows)]
+        for worker in busy:
+            worker.send((command, {row: arguments[row] for row in worker.rows if row in arguments}))
+        return [failure for worker in busy for failure in worker.receive()]
 
 
 class _Worker:

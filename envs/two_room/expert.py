@@ -8,7 +8,7 @@ import numpy as np
 from swm.core.errors import InvalidValueError
 from swm.core.protocols import Array, Mask, StepBatch
 from swm.core.seeding import derive_seed
-from swm.envs.two_room import geometry, noise, route
+from swm.envs.two_room import counter_rng, geometry, route
 from swm.envs.two_room.factors import FACTORS
 from swm.envs.two_room.geometry import SIZE
 
@@ -96,7 +96,7 @@ class TwoRoomExpert:
         if not len(arrived):
             return
         obstacles = geometry.obstacles({name: self._values[name][arrived] for name in geometry.SHAPE})
-        drawn = noise.uniform(self._stream(arrived, 2), self._time[arrived], 2 * _CANDIDATES)
+        drawn = counter_rng.uniform(self._stream(arrived, 2), self._time[arrived], 2 * _CANDIDATES)
         places = drawn.reshape(-1, _CANDIDATES, 2) * SIZE
         depth = np.stack([geometry.depth_inside(places[:, i], obstacles) for i in range(_CANDIDATES)], axis=1)
         first = (depth <= 0).argmax(axis=1)
@@ -117,7 +117,7 @@ class TwoRoomExpert:
     def _explore(self, rows: Array, command: Array) -> Array:
         """Hold random actions now and then, and add noise."""
         if self.random_prob > 0:
-            drawn = noise.uniform(self._stream(rows, 0), self._time[rows], 3)
+            drawn = counter_rng.uniform(self._stream(rows, 0), self._time[rows], 3)
             starts = (self._held[rows] == 0) & (drawn[:, 0] < self.random_prob)
             self._random_action[rows[starts]] = 2 * drawn[starts, 1:] - 1
             self._held[rows] = np.where(starts, self.random_steps, self._held[rows])
@@ -125,7 +125,7 @@ class TwoRoomExpert:
             command = np.where(random[:, None], self._random_action[rows], command)
             self._held[rows] -= random
         if self.noise > 0:
-            command = command + self.noise * noise.normal(self._stream(rows, 1), self._time[rows], 2)
+            command = command + self.noise * counter_rng.normal(self._stream(rows, 1), self._time[rows], 2)
         return np.clip(command, -1.0, 1.0)
 
     def _stream(self, rows: Array, purpose: int) -> Array:

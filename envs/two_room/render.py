@@ -62,7 +62,8 @@ def _draw_vertical(values: Mapping[str, Array], image_size: tuple[int, int]) -> 
     picture += door_y[..., None] * door_across
     picture = picture.reshape(-1, height, width, 3)
     picture += border[:, None]
-    return np.rint(picture, out=picture).astype(np.uint8)
+    rounded: Array = np.rint(picture, out=picture).astype(np.uint8)
+    return rounded
 
 
 def draw_discs(pictures: Array, centre: Array, radius: Array, color: Array, opacity: Array | None = None) -> None:

@@ -1,8 +1,11 @@
 """The executors give the same batches to the last bit, keep them apart, and fail loudly."""
 
+import importlib
 import os
+import sys
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -143,15 +146,33 @@ def test_bad_calls_are_refused_before_anything_moves(together: Together) -> None
         executor.step(zeros)
 
 
-class Faulty(TwoRoomEnv):
-    """Fails in the step of an episode whose agent is fast, as the test chooses."""
+FAULTY = """
+import os
+from swm.core.errors import SwmError
+from swm.envs.two_room.env import TwoRoomEnv
 
-    def _advance(self, action: Array) -> tuple[float, bool]:
+class Faulty(TwoRoomEnv):
+    def _advance(self, action):
         if self.variation["agent.speed"] == 9.0:
             raise ZeroDivisionError("the simulator broke")
         if self.variation["agent.speed"] == 10.0:
             os._exit(7)
         return super()._advance(action)
+
+def only_in(pid):
+    if os.getpid() != pid:
+        raise SwmError("only the parent can make it")
+    return TwoRoomEnv(16)
+"""
+
+
+@pytest.fixture
+def faulty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A module that the workers can import, with an environment that fails as the test chooses."""
+    (tmp_path / "faulty_env.py").write_text(FAULTY)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "faulty_env", raising=False)
+    return importlib.import_module("faulty_env")
 
 
 @pytest.mark.parametrize(
@@ -161,8 +182,10 @@ class Faulty(TwoRoomEnv):
         (10.0, SwmError, r"the worker of the environments \[2, 3\] died with exit code 7"),
     ],
 )
-def test_a_failing_worker_is_reported_and_ends_the_executor(speed: float, kind: type[Exception], match: str) -> None:
-    executor = ProcessExecutor(partial(Faulty, image_size=16), 4, num_workers=2)
+def test_a_failing_worker_is_reported_and_ends_the_executor(
+    faulty: Any, speed: float, kind: type[Exception], match: str
+) -> None:
+    executor = ProcessExecutor(partial(faulty.Faulty, image_size=16), 4, num_workers=2)
     requests: list[Request] = [None, None, None, {"agent.speed": speed}]
     executor.reset([0] * 4, requests)
     with pytest.raises(kind, match=match) as caught:
@@ -176,19 +199,13 @@ def test_a_failing_worker_is_reported_and_ends_the_executor(speed: float, kind: 
     executor.close()
 
 
-def test_a_factory_that_fails_in_the_worker_is_reported() -> None:
+def test_a_factory_that_fails_in_the_worker_is_reported(faulty: Any) -> None:
     with pytest.raises(SwmError, match="only the parent can"):
-        ProcessExecutor(partial(_only_in, os.getpid()), 2)
+        ProcessExecutor(partial(faulty.only_in, os.getpid()), 2)
     with pytest.raises(InvalidValueError, match="cannot be sent to a process"):
         ProcessExecutor(lambda: TwoRoomEnv(16), 2)
     with pytest.raises(InvalidValueError, match="num_workers"):
         ProcessExecutor(TwoRoomEnv, 2, num_workers=0)
-
-
-def _only_in(pid: int) -> TwoRoomEnv:
-    if os.getpid() != pid:
-        raise SwmError("only the parent can make it")
-    return TwoRoomEnv(16)
 
 
 def test_closing_ends_the_workers_and_can_be_repeated() -> None:

@@ -1,14 +1,17 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import gymnasium
 import numpy as np
 import pytest
+from gymnasium import spaces
 
 import swm.envs
 from swm.core.errors import InvalidValueError, UnknownNameError
 from swm.core.registry import load_target
 from swm.envs import ENVS, make, make_executor, make_expert
+from swm.envs.two_room.factors import SUCCESS_DISTANCE
 
 
 @pytest.mark.parametrize("env_id", ENVS)
@@ -23,6 +26,20 @@ def test_rows_name_what_exists_and_gymnasium_makes_it(env_id: str) -> None:
         expected, _ = make(env_id, image_size=32).reset(seed=3)
         assert np.array_equal(observation["pixels"], expected["pixels"])
         env.step(env.action_space.sample())
+
+
+def test_the_documented_factors_and_the_success_radius_are_the_real_ones() -> None:
+    assert ENVS["swm/TwoRoom-v0"].success_radius == SUCCESS_DISTANCE
+    page = (Path(__file__).parents[2] / "docs" / "environments.md").read_text()
+    rows = {
+        line.split("|")[1].strip(" `"): line.split("|")[2:5] for line in page.splitlines() if line.startswith("| `")
+    }
+    for name, factor in make("swm/TwoRoom-v0").factors.items():
+        kind, default, documented = (cell.strip() for cell in rows[name])
+        assert kind == factor.kind
+        if factor.space.shape == () and isinstance(factor.space, spaces.Box):
+            assert default == f"{factor.default:g}"
+            assert documented == f"{factor.space.low:g} to {factor.space.high:g}"
 
 
 def test_importing_the_room_is_light() -> None:
