@@ -15,7 +15,7 @@ from swm.envs.two_room.geometry import SIZE
 _ARRIVED = 6.0
 """An aim is reached below this distance, in world units; well within the success distance."""
 _CANDIDATES = 16
-_HELD = ("agent.speed", "agent.drag")
+_MOTION = ("agent.speed", "agent.drag")
 
 
 class TwoRoomExpert:
@@ -52,10 +52,12 @@ class TwoRoomExpert:
         self._make_room(0)
 
     def _make_room(self, count: int) -> None:
-        self._values = geometry.stack([FACTORS.default()] * max(count, 1), (*geometry.SHAPE, *_HELD))
+        """Make empty arrays for `count` environments."""
+        self._values = geometry.stack([FACTORS.default()] * count, (*geometry.SHAPE, *_MOTION))
         self._key, self._time, self._held = np.zeros((3, count), np.int64)
+        """The key of each episode's random numbers, its steps, and how many more hold the random action."""
         self._random_action, self._aim = np.zeros((2, count, 2))
-        """The random action of each episode while it is held, and where each episode is going."""
+        """The random action of each episode, and where each is going."""
 
     def describe(self) -> dict[str, Any]:
         """Name and parameters."""
@@ -72,6 +74,8 @@ class TwoRoomExpert:
         rows = np.flatnonzero(mask)
         if len(self._key) != len(mask):
             self._make_room(len(mask))
+        if not len(rows):
+            return
         for name, value in geometry.stack([step.variation[row] for row in rows], tuple(self._values)).items():
             self._values[name][rows] = value
         self._key[rows] = [derive_seed(int(seeds[row]), "policy", "TwoRoomExpert") for row in rows.tolist()]
@@ -97,12 +101,11 @@ class TwoRoomExpert:
             return
         obstacles = geometry.obstacles({name: self._values[name][arrived] for name in geometry.SHAPE})
         drawn = counter_rng.uniform(self._stream(arrived, 2), self._time[arrived], 2 * _CANDIDATES)
-        places = drawn.reshape(-1, _CANDIDATES, 2) * SIZE
-        depth = np.stack([geometry.depth_inside(places[:, i], obstacles) for i in range(_CANDIDATES)], axis=1)
-        first = (depth <= 0).argmax(axis=1)
-        chosen = np.arange(len(arrived))
-        free = depth[chosen, first] <= 0
-        self._aim[arrived] = np.where(free[:, None], places[chosen, first], goal[arrived])
+        places = drawn.reshape(-1, 2) * SIZE
+        depth = geometry.depth_inside(places, obstacles[np.repeat(np.arange(len(arrived)), _CANDIDATES)])
+        free = depth.reshape(-1, _CANDIDATES) <= 0
+        first = places.reshape(-1, _CANDIDATES, 2)[np.arange(len(arrived)), free.argmax(axis=1)]
+        self._aim[arrived] = np.where(free.any(axis=1, keepdims=True), first, goal[arrived])
 
     def _steer(self, rows: Array, state: Array) -> Array:
         """The command that reaches the next point of the way soonest, given speed and drag."""

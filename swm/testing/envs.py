@@ -136,7 +136,7 @@ def memory(make_env: MakeEnv) -> None:
 
 
 def success(make_env: MakeEnv) -> None:
-    """No episode begins solved; at the goal it is solved, and the step that arrives there does not say terminated."""
+    """No episode begins solved, and at the goal each is."""
     env = make_env()
     for seed in range(10):
         for request in (None, "train", "all"):

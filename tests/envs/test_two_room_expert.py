@@ -113,6 +113,13 @@ def test_from_inside_one_door_to_a_goal_inside_another() -> None:
     assert records[0].success[-1]
 
 
+def test_an_empty_mask_asks_for_nothing() -> None:
+    step = make_executor(ENV_ID, 2, 16).reset([0, 1], [None, None])
+    expert, nothing = TwoRoomExpert(), np.zeros(2, np.bool_)
+    expert.begin(step, [0, 1], nothing, None)
+    assert expert.act(step, nothing).shape == (2, 2)
+
+
 def test_parameters_are_described_and_checked() -> None:
     expert = make_expert(ENV_ID, noise=0.1)
     assert json.loads(json.dumps(expert.describe()))["noise"] == 0.1
