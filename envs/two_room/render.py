@@ -60,8 +60,10 @@ def _draw_vertical(values: Mapping[str, Array], image_size: tuple[int, int]) -> 
     door_across = (wall_x * (door - wall)).reshape(len(edge), 1, -1)
     picture = inner_y * across
     picture += door_y[..., None] * door_across
-    picture = picture.reshape(-1, height, width, 3) + border[:, None]
-    return np.rint(picture).astype(np.uint8)
+    picture = picture.reshape(-1, height, width, 3)
+    picture += border[:, None]
+    rounded: Array = np.rint(picture, out=picture).astype(np.uint8)
+    return rounded
 
 
 def draw_discs(pictures: Array, centre: Array, radius: Array, color: Array, opacity: Array | None = None) -> None:
