@@ -7,9 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
+
 from swm.baselines.base import Baseline, build
 from swm.baselines.lewm import LeWMConfig
-from torch import Tensor
+
+torch.set_num_threads(1)
 
 SIZE, FRAME_SKIP, ACTION_DIM = 16, 2, 2
 
