@@ -15,7 +15,7 @@ from swm.core.seeding import episode_seeds
 from swm.rollout import EpisodeRecord, EpisodeRequest, run_episodes
 
 if TYPE_CHECKING:
-    from swm.data import Dataset
+    from swm.data import Codec, Dataset
     from swm.evaluation import Evaluation, TaskSet
 
 
@@ -120,7 +120,7 @@ class World:
         variation: Request = None,
         max_steps: int | None = None,
         overwrite: bool = False,
-        codec: str = "jpeg",
+        codec: "Codec" = "jpeg",
         quality: int = 95,
         progress: bool = True,
     ) -> "Dataset":
@@ -151,7 +151,7 @@ class World:
         from swm import data
         from swm.policy import make_policy
 
-        acting = make_policy(policy, self.env_id) if isinstance(policy, str) else policy
+        acting = make_policy(policy, self.executor.action_space, self.env_id) if isinstance(policy, str) else policy
         self.factors.resolve(variation, seed)
         recipe = _plain(
             {
@@ -165,11 +165,11 @@ class World:
                 "quality": quality,
             }
         )
-        mode = "overwrite" if overwrite else "append" if data.exists(uri) else "error"
-        if mode == "append":
-            _check_recipe(uri, data.open(uri).provenance, recipe)
+        mode: data.Mode = "overwrite" if overwrite else "append"
         with data.create(uri, mode=mode, codec=codec, quality=quality, provenance={"recording": recipe}) as writer:
             done = writer.num_episodes
+            if done:
+                _check_recipe(uri, data.open(uri).provenance[-1].get("recording", {}), recipe)
             requests = self._requests(max(0, episodes - done), done, seed, variation, max_steps)
             with show_progress("record", episodes, "episodes", done=done, show=progress) as advance:
                 steps = 0
@@ -197,7 +197,7 @@ class World:
             raise InvalidValueError(
                 f"task set {task_set.name!r} is for {task_set.env_id}, this world is {self.env_id}."
             )
-        total = len(task_set.tasks) * task_set.budget
+        total = len(task_set.tasks) * task_set.protocol.budget
         with show_progress("evaluate", total, "steps", show=progress) as advance:
             return evaluation.evaluate(self.executor, policy, task_set, on_step=advance)
 
@@ -250,9 +250,8 @@ def _plain(recipe: Mapping[str, Any]) -> dict[str, Any]:
     return plain
 
 
-def _check_recipe(uri: str, provenance: Mapping[str, Any], recipe: Mapping[str, Any]) -> None:
+def _check_recipe(uri: str, found: Mapping[str, Any], recipe: Mapping[str, Any]) -> None:
     """Refuse to continue a recording with other settings."""
-    found = provenance.get("recording", {})
     different = [
         f"{key}: {found.get(key)!r} there, {value!r} now" for key, value in recipe.items() if found.get(key) != value
     ]

@@ -137,7 +137,11 @@ class PlanningProblem:
     """Lower bounds (A,), in the space of the candidates; also gives device and dtype."""
     high: "torch.Tensor"
     """Upper bounds (A,)."""
-    generator: "torch.Generator"
+    generator: "torch.Generator | Sequence[torch.Generator]"
+    """The source of noise: one generator, whose noise all problems share, or B of them, one per problem.
+
+    Either way the answer to one problem does not depend on the others.
+    """
     init: "torch.Tensor | None" = None
     """A warm start (B, H, A), or None."""
 

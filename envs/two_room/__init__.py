@@ -1,0 +1,1 @@
+"""Navigation between two rooms: factors, geometry, dynamics, pictures, the environment and its expert."""

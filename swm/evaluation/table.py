@@ -1,0 +1,62 @@
+"""Evaluations as one table: every policy with its interval, the steps it took and its planning time."""
+
+from collections.abc import Mapping
+
+from rich.table import Table
+
+from swm.evaluation.evaluate import Evaluation
+from swm.evaluation.statistics import Rate, compare
+
+
+def render_table(evaluations: Mapping[str, Evaluation], *, versus: str | None = None) -> Table:
+    """Lay out evaluations of one task set, one row per policy.
+
+    Args:
+        evaluations: row name -> evaluation.
+        versus: a row name: the others then show their paired difference to it and its p-value.
+
+    Returns:
+        A table to print with ``rich.print``.
+    """
+    first = next(iter(evaluations.values()))
+    title = f"{first.manifest['task_set']} · {len(first.rows)} tasks · budget {first.manifest['budget']} steps"
+    table = Table(title=title, title_justify="left")
+    table.add_column("policy", no_wrap=True)
+    for heading in ("success", "95 % interval", "at end", "steps to goal", "final distance", "plan p95"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    if versus is not None:
+        table.add_column(f"minus {versus} (p)", justify="right")
+    for name, evaluation in evaluations.items():
+        cells = [name, *_cells(evaluation)]
+        if versus is not None:
+            cells.append("" if name == versus else _versus(evaluation, evaluations[versus]))
+        table.add_row(*cells)
+    return table
+
+
+def percent(value: float) -> str:
+    """Write a rate from 0 to 1 in percent, without decimals."""
+    return f"{100 * value:.0f} %"
+
+
+def interval(rate: Rate) -> str:
+    """Write an interval in percent."""
+    return f"{100 * rate.low:.0f}-{100 * rate.high:.0f} %"
+
+
+def _cells(evaluation: Evaluation) -> list[str]:
+    final = sum(row.final_distance for row in evaluation.rows) / len(evaluation.rows)
+    hit, latency = evaluation.median_first_hit, evaluation.latency
+    return [
+        percent(evaluation.success.value),
+        interval(evaluation.success),
+        percent(evaluation.success_final.value),
+        "-" if hit is None else f"{hit:.0f}",
+        f"{final:.3g}",
+        "-" if latency is None else f"{1000 * latency.p95:.0f} ms",
+    ]
+
+
+def _versus(evaluation: Evaluation, other: Evaluation) -> str:
+    comparison = compare(evaluation.outcomes.tolist(), other.outcomes.tolist())
+    return f"{100 * comparison.difference.value:+.0f} ({comparison.p_value:.2g})"

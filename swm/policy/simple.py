@@ -1,0 +1,146 @@
+"""Policies without a model: uniform noise, nothing at all, and any function."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+
+from swm.core.errors import InvalidValueError, ShapeError
+from swm.core.protocols import Array, Mask, StepBatch
+from swm.core.seeding import make_rng
+
+
+def check_action_space(space: spaces.Space[Any]) -> spaces.Box:
+    """Return `space` if it is one that policies act in.
+
+    Raises:
+        InvalidValueError: it is not a Box of real vectors.
+    """
+    if not isinstance(space, spaces.Box) or len(space.shape) != 1 or not np.issubdtype(space.dtype, np.floating):
+        raise InvalidValueError(f"policies act in a floating-point Box of shape (A,), got {space}.")
+    return space
+
+
+class RandomPolicy:
+    """Uniform actions; each episode's are a function of its seed alone."""
+
+    needs_goal_pixels = False
+
+    def __init__(self, action_space: spaces.Box) -> None:
+        """Make the policy.
+
+        Raises:
+            InvalidValueError: the space is not a bounded floating-point Box of shape (A,).
+        """
+        self.action_space = check_action_space(action_space)
+        if not action_space.is_bounded():
+            raise InvalidValueError(f"uniform actions need a bounded action space, got {action_space}.")
+        self._rngs: dict[int, np.random.Generator] = {}
+
+    def begin(self, step: StepBatch, seeds: Sequence[int], mask: Mask, goal_pixels: Array | None) -> None:
+        """Start the streams of the masked environments' episodes."""
+        for row in np.flatnonzero(mask).tolist():
+            self._rngs[row] = make_rng(seeds[row], "policy")
+
+    def act(self, step: StepBatch, mask: Mask) -> Array:
+        """Draw an action per masked environment."""
+        space = self.action_space
+        actions = np.zeros((len(mask), *space.shape), space.dtype)
+        for row in np.flatnonzero(mask).tolist():
+            actions[row] = self._rngs[row].uniform(space.low, space.high)
+        return actions
+
+    def describe(self) -> dict[str, Any]:
+        """Name, JSON-ready."""
+        return {"name": "random"}
+
+
+class NoOpPolicy:
+    """The zero action, or the action of the space nearest to it: how far doing nothing goes."""
+
+    needs_goal_pixels = False
+
+    def __init__(self, action_space: spaces.Box) -> None:
+        """Make the policy.
+
+        Raises:
+            InvalidValueError: the space is not a floating-point Box of shape (A,).
+        """
+        space = check_action_space(action_space)
+        self._action = np.clip(np.zeros(space.shape, space.dtype), space.low, space.high)
+
+    def begin(self, step: StepBatch, seeds: Sequence[int], mask: Mask, goal_pixels: Array | None) -> None:
+        """Do nothing: there is nothing to forget."""
+
+    def act(self, step: StepBatch, mask: Mask) -> Array:
+        """Return the same action for every environment."""
+        return np.tile(self._action, (len(mask), 1))
+
+    def describe(self) -> dict[str, Any]:
+        """Name, JSON-ready."""
+        return {"name": "noop"}
+
+
+class FunctionPolicy:
+    """Any function ``(observation, goal) -> action`` of one environment; actions are clipped to the space.
+
+    The function keeps no memory between calls, or it would mix the episodes of N environments.
+    """
+
+    def __init__(
+        self,
+        function: Callable[[Mapping[str, Array], Array], Array],
+        action_space: spaces.Box,
+        *,
+        name: str = "function",
+        goal_pixels: bool = False,
+    ) -> None:
+        """Wrap `function`.
+
+        Args:
+            function: gets one environment's observation (component -> array) and its goal; returns
+                the action, shape (A,).
+            action_space: of one environment.
+            name: for provenance.
+            goal_pixels: whether the goal is its picture (height, width, 3) uint8 rather than the
+                goal state (G,).
+
+        Raises:
+            InvalidValueError: the space is not a floating-point Box of shape (A,).
+        """
+        self.needs_goal_pixels = goal_pixels
+        self.action_space = check_action_space(action_space)
+        self.name = name
+        self._function = function
+        self._pictures: dict[int, Array] = {}
+
+    def begin(self, step: StepBatch, seeds: Sequence[int], mask: Mask, goal_pixels: Array | None) -> None:
+        """Keep the pictures of the masked environments' goals, if the function wants them."""
+        if not self.needs_goal_pixels:
+            return
+        if goal_pixels is None:
+            raise InvalidValueError(f"policy {self.name!r} needs the goals' pictures, but begin() was given None.")
+        for row in np.flatnonzero(mask).tolist():
+            self._pictures[row] = goal_pixels[row]
+
+    def act(self, step: StepBatch, mask: Mask) -> Array:
+        """Call the function for each masked environment.
+
+        Raises:
+            ShapeError: the function returned another shape than the action space's.
+        """
+        space = self.action_space
+        actions = np.zeros((len(mask), *space.shape), space.dtype)
+        for row in np.flatnonzero(mask).tolist():
+            observation = {name: array[row] for name, array in step.observation.items()}
+            goal = self._pictures[row] if self.needs_goal_pixels else step.goal[row]
+            action = np.asarray(self._function(observation, goal))
+            if action.shape != space.shape:
+                raise ShapeError(f"action of policy {self.name!r}", space.shape, action.shape)
+            actions[row] = np.clip(action, space.low, space.high)
+        return actions
+
+    def describe(self) -> dict[str, Any]:
+        """Name, JSON-ready."""
+        return {"name": self.name}
