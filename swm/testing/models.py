@@ -72,7 +72,8 @@ def _stir(model: torch.nn.Module, generator: torch.Generator) -> None:
     with torch.no_grad():
         for parameter in model.parameters():
             noise = torch.randn(parameter.shape, generator=generator).to(parameter)
-            parameter.add_(noise, alpha=0.02)
+            fan_in = parameter[0].numel() if parameter.ndim > 1 else 100
+            parameter.add_(noise, alpha=0.5 * fan_in**-0.5)
 
 
 @torch.no_grad()

@@ -12,6 +12,8 @@ from torch import Tensor
 from swm.baselines.base import Baseline, build
 from swm.baselines.lewm import LeWMConfig
 
+torch.set_num_threads(1)
+
 SIZE, FRAME_SKIP, ACTION_DIM = 16, 2, 2
 
 

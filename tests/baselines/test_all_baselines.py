@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from swm.baselines import BASELINES, build, preset
-from swm.baselines.base import Baseline
+from swm.baselines.base import Baseline, Batch
 from swm.baselines.presets import presets
 from swm.core.errors import UnknownNameError
+from swm.core.protocols import Context
 from swm.testing.models import check_world_model
 
 TINY: dict[str, list[dict[str, Any]]] = {
@@ -51,62 +52,64 @@ def test_presets_are_named() -> None:
         preset("lewm", "tyni")
 
 
-class Broken:
-    """Ways to break a model, each of which the suite must find."""
-
-    @staticmethod
-    def sees_the_future(model: Baseline) -> None:
-        inner = model.rollout
-        replace(model, "rollout", lambda context, actions: inner(context, actions.flip(2)))
-
-    @staticmethod
-    def ignores_actions(model: Baseline) -> None:
-        inner = model.rollout
-        replace(model, "rollout", lambda context, actions: inner(context, torch.zeros_like(actions)))
-
-    @staticmethod
-    def mixes_candidates(model: Baseline) -> None:
-        inner = model.rollout
-
-        def mixed(context: Any, actions: Tensor) -> Tensor:
-            out = inner(context, actions)
-            return out + out.mean(1, keepdim=True)
-
-        replace(model, "rollout", mixed)
-
-    @staticmethod
-    def encodes_with_batch_statistics(model: Baseline) -> None:
-        inner = model.encode_images
-
-        def mixed(images: Tensor) -> Tensor:
-            out = inner(images)
-            return out - out.mean(0)
-
-        replace(model, "encode_images", mixed)
-
-    @staticmethod
-    def encodes_backwards(model: Baseline) -> None:
-        inner = model.encode_images
-        replace(model, "encode_images", lambda images: inner(images.flip(1)))
-
-    @staticmethod
-    def forgets_to_denormalise(model: Baseline) -> None:
-        replace(model, "denormalize_actions", lambda actions: actions)
-
-    @staticmethod
-    def takes_any_picture(model: Baseline) -> None:
-        replace(model, "encode", lambda pixels: pixels[..., :8, 0, 0].float())
+def replaced(model: Baseline, name: str, method: Callable[..., Any]) -> Baseline:
+    """Put `method(self, original, *args)` in the place of a method of `model`, copies included."""
+    original = getattr(type(model), name)
+    members = {name: lambda self, *args: method(self, original, *args)}
+    model.__class__ = type(type(model).__name__, (type(model),), members)
+    return model
 
 
-def replace(model: Baseline, name: str, value: Callable[..., Tensor]) -> None:
-    kind = type(model)
-    model.__class__ = type(kind.__name__, (kind,), {name: lambda self, *args: value(*args)})
+def sees_the_future(self: Baseline, rollout: Any, context: Context, actions: Tensor) -> Any:
+    return rollout(self, context, actions.cumsum(2).flip(2))
 
 
-@pytest.mark.parametrize("fault", [name for name in vars(Broken) if not name.startswith("_")])
-def test_a_broken_model_is_found(fault: str, toy: Any) -> None:
+def ignores_actions(self: Baseline, rollout: Any, context: Context, actions: Tensor) -> Any:
+    return rollout(self, context, torch.zeros_like(actions))
+
+
+def mixes_candidates(self: Baseline, rollout: Any, context: Context, actions: Tensor) -> Any:
+    predicted = rollout(self, context, actions)
+    return predicted + predicted.mean(1, keepdim=True)
+
+
+def uses_batch_statistics(self: Baseline, encode_images: Any, images: Tensor) -> Any:
+    latents = encode_images(self, images)
+    return latents - latents[:, :1].mean(0)
+
+
+def encodes_backwards(self: Baseline, encode_images: Any, images: Tensor) -> Any:
+    return encode_images(self, images.flip(1))
+
+
+def forgets_to_denormalise(self: Baseline, denormalize: Any, actions: Tensor) -> Any:
+    return actions
+
+
+def takes_any_picture(self: Baseline, encode: Any, pixels: Tensor) -> Any:
+    return encode(self, pixels[:, :, : self.spec.image_size[0]].to(torch.uint8))
+
+
+def does_not_learn(self: Baseline, loss: Any, batch: Batch, generator: torch.Generator) -> Any:
+    value, metrics = loss(self, batch, generator)
+    return 1 + 0 * value, metrics
+
+
+@pytest.mark.parametrize(
+    ("method", "fault", "message"),
+    [
+        ("rollout", sees_the_future, "action 1 changes predictions before it"),
+        ("rollout", ignores_actions, "action 0 does not matter"),
+        ("rollout", mixes_candidates, "a candidate depends on the others"),
+        ("encode_images", uses_batch_statistics, "depends on the other entries of the batch"),
+        ("encode_images", encodes_backwards, "changes the latents of earlier frames"),
+        ("denormalize_actions", forgets_to_denormalise, "is not the inverse"),
+        ("encode", takes_any_picture, "pictures of another size must raise ShapeError"),
+        ("loss", does_not_learn, "on one batch bring the loss"),
+    ],
+)
+def test_a_broken_model_is_found(method: str, fault: Callable[..., Any], message: str, toy: Any) -> None:
     model = toy.model()
     model.set_action_statistics([0.1, -0.2], [0.5, 2.0])
-    getattr(Broken, fault)(model)
-    with pytest.raises(AssertionError):
-        check_world_model(model)
+    with pytest.raises(AssertionError, match=message):
+        check_world_model(replaced(model, method, fault))
