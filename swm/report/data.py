@@ -9,8 +9,9 @@ import numpy as np
 from swm.benchmark import MODEL, OodResult
 from swm.core.config import to_json
 from swm.core.errors import InvalidValueError
+from swm.core.protocols import Array
 from swm.evaluation.evaluate import Evaluation
-from swm.evaluation.statistics import SeedSummary, compare, pool_seeds
+from swm.evaluation.statistics import Difference, SeedSummary, compare, paired_difference, pool_seeds
 from swm.report.clips import Clip
 
 
@@ -48,10 +49,26 @@ class ReportData:
         return self.evaluations[MODEL]
 
     @property
+    def outcomes(self) -> Array:
+        """The model's success per training run and task, shape (K, n); one run where `seeds` is empty."""
+        return np.stack([evaluation.outcomes for evaluation in (self.seeds or {MODEL: self.model}).values()])
+
+    @property
     def summary(self) -> SeedSummary:
-        """The model's success, pooled over the training seeds where there are several."""
-        runs = self.seeds or {MODEL: self.model}
-        return pool_seeds(np.stack([evaluation.outcomes for evaluation in runs.values()]))
+        """The model's success, pooled over the training runs."""
+        return pool_seeds(self.outcomes)
+
+    def minus(self, name: str) -> tuple[Difference, float | None]:
+        """Compare the model with another evaluation, task by task.
+
+        Returns:
+            The difference of success, averaged over the training runs, and, for a single run, McNemar's
+            p-value.
+        """
+        other = self.evaluations[name].outcomes
+        difference = paired_difference(self.outcomes.mean(axis=0), other)
+        single = len(self.outcomes) == 1
+        return difference, compare(self.outcomes[0].tolist(), other.tolist()).p_value if single else None
 
     def to_json(self) -> dict[str, Any]:
         """Every figure of the report."""
@@ -60,8 +77,8 @@ class ReportData:
             "success": to_json(self.summary),
             "evaluations": {name: _figures(evaluation) for name, evaluation in self.evaluations.items()},
             "model_minus": {
-                name: to_json(compare(self.model.outcomes.tolist(), evaluation.outcomes.tolist()))
-                for name, evaluation in self.evaluations.items()
+                name: {"difference": to_json(self.minus(name)[0]), "p_value": self.minus(name)[1]}
+                for name in self.evaluations
                 if name != MODEL
             },
             "training_seeds": {name: _figures(evaluation) for name, evaluation in self.seeds.items()},

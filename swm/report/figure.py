@@ -58,7 +58,7 @@ def report_figure(data: ReportData, path: Path) -> Path:
             _draw_curve(axes, data.ood, factor)
         for axes in grid[len(shown) :]:
             axes.set_visible(False)
-        right.supxlabel("severity of the shift", fontsize=9, color=_MUTED)
+        right.supxlabel("severity of the shift (dashed: oracle)", fontsize=9, color=_MUTED)
         figure.suptitle(_headline(data), x=0.01, ha="left", fontsize=11, fontweight="bold")
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, dpi=160)
@@ -99,7 +99,7 @@ def _draw_cell(axes: "Axes", column: int, row: int, value: float | None) -> None
     from matplotlib.patches import FancyBboxPatch
 
     if value is None:
-        axes.text(column, row, "·", ha="center", va="center", color=_RULE)
+        axes.text(column, row, "·", ha="center", va="center", color=_MUTED)
         return
     color = heat(value)
     style: Any = "round,pad=0,rounding_size=0.12"
@@ -119,7 +119,8 @@ def _draw_curve(axes: "Axes", ood: OodResult, factor: str) -> None:
     axes.plot(x, [100 * cell.results[ORACLE].success.value for cell in cells], color=_MUTED, linewidth=1, dashes=(4, 3))
     axes.plot(x, [100 * r.value for r in model], color=blue, linewidth=1.8, marker="o", markersize=3.5)
     axes.set_title(factor, fontsize=9, loc="left", color=_INK)
-    axes.set(xlim=(-0.03, 1.03), ylim=(-4, 106), xticks=(0, 0.5, 1), yticks=(0, 50, 100))
+    axes.set(xlim=(-0.03, 1.03), ylim=(-4, 106), yticks=(0, 50, 100))
+    axes.set_xticks((0, 0.5, 1), ("0", "0.5", "1"))
     axes.grid(axis="y", color=_RULE, linewidth=0.8)
     axes.tick_params(length=0)
     axes.set_axisbelow(True)

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from swm.benchmark import MODEL, ORACLE, OodCell, OodResult
-from swm.evaluation.statistics import Rate, compare
 from swm.evaluation.verdict import LABELS, MARGIN, Label, Verdict
 from swm.report.data import ReportData
 from swm.report.html import css_color, heat, image, ink_on, percent, span
@@ -38,8 +37,9 @@ def headline(data: ReportData) -> str:
         f"Reaches <strong>{percent(summary.mean)} %</strong> of {count} held-out goals in {env} "
         f"<span class=nowrap>({span(summary.low, summary.high)})</span>{runs}."
     )
+    eyebrow = " · ".join(escape(str(manifest[key])) for key in ("env_id", "task_set", "date") if manifest[key])
     return (
-        f"<header><p class=eyebrow>{env} · {escape(str(manifest['task_set']))} · {escape(str(manifest['date']))}</p>"
+        f"<header><p class=eyebrow>{eyebrow}</p>"
         f"<h1>{escape(data.title)}</h1><p class=lede>{lede} {_ood_sentence(data.ood)}</p></header>"
         f"{_tiles(data)}{_ladder(data)}"
     )
@@ -49,10 +49,20 @@ def _ood_sentence(ood: OodResult | None) -> str:
     if ood is None:
         return ""
     labels = [verdict.label for verdict in ood.ranking().values()]
-    words = {"breaks": "break it", "degrades": "degrade it", "unclear": "are unclear", "holds": "leave it unharmed"}
-    said = [f"{labels.count(label)} {words[label]}" for label in LABELS if label in labels]
+    said = [_count(label, labels.count(label)) for label in LABELS if label in labels]
     listed = said[0] if len(said) == 1 else ", ".join(said[:-1]) + " and " + said[-1]
     return f"Of {len(labels)} factors of variation, shifted one at a time, {listed}."
+
+
+def _count(label: Label, count: int) -> str:
+    """Say how many factors have a label."""
+    one, many = {
+        "breaks": ("breaks it", "break it"),
+        "degrades": ("degrades it", "degrade it"),
+        "unclear": ("is unclear", "are unclear"),
+        "holds": ("leaves it unharmed", "leave it unharmed"),
+    }[label]
+    return f"{count} {one if count == 1 else many}"
 
 
 def _tiles(data: ReportData) -> str:
@@ -78,32 +88,33 @@ def _tiles(data: ReportData) -> str:
 
 
 def _ladder(data: ReportData) -> str:
-    rows = []
+    summary, rows = data.summary, []
     for name, evaluation in data.evaluations.items():
-        rate, versus = evaluation.success, ""
-        if name != MODEL:
-            comparison = compare(data.model.outcomes.tolist(), evaluation.outcomes.tolist())
-            d = comparison.difference
-            versus = (
-                f"model {100 * d.value:+.0f} ({100 * d.low:+.0f} to {100 * d.high:+.0f}), p = {comparison.p_value:.2g}"
-            )
+        mine, rate = name == MODEL, evaluation.success
+        value, low, high = (summary.mean, summary.low, summary.high) if mine else (rate.value, rate.low, rate.high)
         rows.append(
-            f'<tr class="{"me" if name == MODEL else ""}"><th scope=row>{escape(name)}</th>'
-            f"<td class=wide>{_bar(rate)}</td><td class=num>{percent(rate.value)} %</td>"
-            f"<td class=num>{span(rate.low, rate.high)}</td>"
-            f"<td class=muted>{escape(versus)}</td></tr>"
+            f'<tr class="{"me" if mine else ""}"><th scope=row>{escape(name)}</th>'
+            f"<td class=wide>{_bar(value, low, high)}</td><td class=num>{percent(value)} %</td>"
+            f"<td class=num>{span(low, high)}</td>"
+            f"<td class=muted>{'' if mine else escape(_minus(data, name))}</td></tr>"
         )
-    head = "<tr><th scope=col>policy</th><th scope=col>success</th><th></th><th scope=col>95 % interval</th>"
-    head += "<th scope=col>paired difference</th></tr>"
+    head = "<tr><th scope=col>policy</th><th scope=col>success</th><th></th><th scope=col class=num>95 % interval</th>"
+    head += "<th scope=col>model minus this, paired</th></tr>"
     table = f'<div class=scroll><table class="ladder"><thead>{head}</thead><tbody>{"".join(rows)}</tbody></table></div>'
     lead = "The same held-out tasks for every policy: two floors, the model, and the expert as the ceiling."
     return section("In distribution", lead, table)
 
 
-def _bar(rate: Rate) -> str:
+def _minus(data: ReportData, name: str) -> str:
+    difference, p_value = data.minus(name)
+    text = f"{100 * difference.value:+.0f} points ({100 * difference.low:+.0f} to {100 * difference.high:+.0f})"
+    return text if p_value is None else f"{text}, p = {p_value:.2g}"
+
+
+def _bar(value: float, low: float, high: float) -> str:
     return (
-        f'<div class="bar"><i style="width:{100 * rate.value:.1f}%"></i>'
-        f'<b style="left:{100 * rate.low:.1f}%;width:{100 * (rate.high - rate.low):.1f}%"></b></div>'
+        f'<div class="bar"><i style="width:{100 * value:.1f}%"></i>'
+        f'<b style="left:{100 * low:.1f}%;width:{100 * (high - low):.1f}%"></b></div>'
     )
 
 
@@ -241,14 +252,16 @@ def frames(data: ReportData) -> str:
         pictures = "".join(_frame(ood, cell, factor) for cell in ood.curve(factor))
         unit = ood.about.get(factor, {}).get("unit", "")
         note = f"<small>{escape(unit)}</small>" if unit else ""
-        rows.append(
-            f'<div class="strip"><div>{chip(verdict.label, factor)}{note}</div><div class=row>{pictures}</div></div>'
-        )
+        rows.append(f'<div class="strip">{chip(verdict.label, factor)} {note}<div class=row>{pictures}</div></div>')
     lead = (
         "The start of the same task in every cell; from left to right the severity rises. Below each picture the "
         "factor's value and, as the colour of the line, the success in that cell."
     )
-    return section("What the shifts look like", lead, "".join(rows))
+    return section(
+        "What the shifts look like",
+        lead,
+        f'<div class="strips" style="--levels:{len(ood.config.severities)}">{"".join(rows)}</div>',
+    )
 
 
 def _frame(ood: OodResult, cell: OodCell, factor: str) -> str:
@@ -257,7 +270,7 @@ def _frame(ood: OodResult, cell: OodCell, factor: str) -> str:
     value = _factor_value(evaluation.rows[0].variation.get(factor))
     alt = f"{cell.name}: {value[1]}"
     return (
-        f'<figure style="border-color:{color}">{image(ood.frames[cell.name], alt)}'
+        f'<figure style="border-color:{color}" title="{escape(alt)}">{image(ood.frames[cell.name], alt)}'
         f"<figcaption><b>{cell.severity:g}</b> {value[0]}</figcaption></figure>"
     )
 
@@ -266,7 +279,7 @@ def _factor_value(value: Any) -> tuple[str, str]:
     """A factor's value as HTML and as plain text."""
     if isinstance(value, list) and len(value) == 3 and all(isinstance(each, int) for each in value):
         code = "#{:02x}{:02x}{:02x}".format(*value)
-        return f'<i class="swatch" style="background:{code}"></i>{code}', code
+        return f'<i class="swatch" style="background:{code}"></i>', code
     items = value if isinstance(value, list) else [value]
     text = ", ".join(f"{item:.3g}" if isinstance(item, (int, float)) else str(item) for item in items)
     return escape(text), text
