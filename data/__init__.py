@@ -1,4 +1,40 @@
-"""data."""
+"""Video datasets of episodes: written crash-safe, read by episode or by clips.
+
+```
+with swm.data.create("runs/demo") as writer:
+    writer.write(episode)
+dataset = swm.data.open("runs/demo")
+loader = swm.data.Loader(dataset.clips(num_steps=4), 64, seed=0)
+```
+"""
 
 if __name__ != "swm.data":
     raise ImportError(f"import this package as swm.data, not as {__name__!r}")
+
+from swm.data.clips import Clips
+from swm.data.columns import Codec, Column
+from swm.data.dataset import Dataset, VerifyReport, create, open
+from swm.data.episode import TRANSITIONS, Episode
+from swm.data.formats import FORMATS, FormatRow, Reader, Writer
+from swm.data.loader import Loader
+from swm.data.options import Mode
+from swm.data.statistics import Statistics
+
+__all__ = [
+    "FORMATS",
+    "TRANSITIONS",
+    "Clips",
+    "Codec",
+    "Column",
+    "Dataset",
+    "Episode",
+    "FormatRow",
+    "Loader",
+    "Mode",
+    "Reader",
+    "Statistics",
+    "VerifyReport",
+    "Writer",
+    "create",
+    "open",
+]

@@ -4,7 +4,7 @@ if __name__ != "swm.envs":
     raise ImportError(f"import this package as swm.envs, not as {__name__!r}")
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -26,6 +26,8 @@ class EnvRow(Row):
     """An `Executor` class that steps N copies in one call, if there is one: ``(num_envs, image_size, **kwargs)``."""
     expert: str | None = None
     """The `Policy` class of the scripted expert, if there is one."""
+    oracle: Mapping[str, Any] = field(default_factory=dict)
+    """Arguments that make the expert its best self, without exploration: the upper bound of every table."""
     max_episode_steps: int
     """Steps after which `gymnasium.make` truncates; generous for the expert from any start."""
     success_radius: float
@@ -41,6 +43,7 @@ ENVS: Registry[EnvRow] = Registry(
             target="swm.envs.two_room.env:TwoRoomEnv",
             native="swm.envs.two_room.vector:TwoRoomVector",
             expert="swm.envs.two_room.expert:TwoRoomExpert",
+            oracle={"noise": 0.0, "random_prob": 0.0, "wander": False},
             max_episode_steps=200,
             success_radius=16.0,
             unit="world units (the arena is 224 wide)",

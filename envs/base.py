@@ -125,7 +125,15 @@ class FactoredEnv(gymnasium.Env[dict[str, Array], Array], ABC):
 
     @abstractmethod
     def set_goal(self, goal: Array) -> None:
-        """Make `goal` the goal state of the running episode. The drawn `Variation` stays what it was."""
+        """Make `goal` the goal of the running episode; the drawn `Variation` stays what it was.
+
+        Args:
+            goal: a goal state (G,), or a state as `get_state` or the observation gives it.
+        """
+
+    @abstractmethod
+    def goal_state(self) -> Array:
+        """A state for `set_state` in which the agent has reached the goal and is at rest."""
 
     @abstractmethod
     def goal_pixels(self) -> Array:
@@ -140,9 +148,13 @@ class FactoredEnv(gymnasium.Env[dict[str, Array], Array], ABC):
         Raises:
             InvalidValueError: no episode has begun.
         """
+        self._check_begun()
+        assert self._variation is not None
+        return self._variation
+
+    def _check_begun(self) -> None:
         if self._variation is None:
             raise InvalidValueError("no episode has begun: call reset() first.")
-        return self._variation
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -175,14 +187,14 @@ class FactoredEnv(gymnasium.Env[dict[str, Array], Array], ABC):
         Raises:
             InvalidValueError: the action has a wrong shape or is not finite, or no episode has begun.
         """
-        self.variation  # noqa: B018 - refuses a step before the first reset
+        self._check_begun()
         valid = check_actions(action, self.action_space.shape)
         reward, terminated = self._advance(np.clip(valid, self.action_space.low, self.action_space.high))
         return self._observe(), reward, terminated, False, self._info()
 
     def render(self) -> Array | None:
         """The current picture, (height, width, 3) uint8; None without a render mode."""
-        self.variation  # noqa: B018
+        self._check_begun()
         return self._observe()["pixels"] if self.render_mode else None
 
     def observe(self) -> tuple[dict[str, Array], dict[str, Any]]:

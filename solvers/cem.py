@@ -31,7 +31,9 @@ class CEMConfig:
     """Most candidates per problem in one call of the cost; None is all at once."""
 
     def __post_init__(self) -> None:
-        """Check the ranges."""
+        """Check the ranges, and take a list, as JSON gives, for a tuple."""
+        if not isinstance(self.init_std, (int, float)):
+            object.__setattr__(self, "init_std", tuple(self.init_std))
         counts = (self.num_samples, self.num_iterations, self.num_elites, self.chunk_size)
         if any(count is not None and count < 1 for count in counts):
             raise InvalidValueError(
@@ -103,6 +105,6 @@ class CEM(ConfiguredSolver[CEMConfig]):
         elite_mean = (weight * elites).sum(dim=1) / count.clamp(min=1)
         squares = (weight * (elites - elite_mean[:, None]).square()).sum(dim=1)
         elite_std = (squares / (count - 1).clamp(min=1)).sqrt()
-        keep = torch.where(count > 0, self.config.momentum, 1.0).to(elites)
+        keep = torch.full_like(count, self.config.momentum).masked_fill(count == 0, 1.0)
         new_mean, new_std = elite_mean.lerp(mean, keep), elite_std.lerp(std, keep)
         return new_mean, new_std.clamp(min=self.config.min_std)

@@ -21,6 +21,7 @@ LAYERS = {
     "swm.benchmark": 4,
     "swm.report": 4,
     "swm.testing": 4,
+    "swm.experiment": 4,
     "swm.demo": 4,
     "swm.doctor": 4,
     "swm.cli": 5,

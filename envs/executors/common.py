@@ -49,6 +49,17 @@ def write_step(arrays: Mapping[str, Array], row: int, step: tuple[Any, Any, bool
     arrays["truncated"][row] = truncated
 
 
+def check_count(name: str, count: object) -> int:
+    """Return `count` if it is a positive integer.
+
+    Raises:
+        InvalidValueError: it is not.
+    """
+    if not isinstance(count, (int, np.integer)) or isinstance(count, bool) or count < 1:
+        raise InvalidValueError(f"{name} is {count!r}; it must be an integer of at least 1.")
+    return int(count)
+
+
 class Batch:
     """The checks and the bookkeeping of one executor of `num_envs` environments."""
 
@@ -58,9 +69,8 @@ class Batch:
         Raises:
             InvalidValueError: `num_envs` is not a positive integer.
         """
-        if not isinstance(num_envs, (int, np.integer)) or num_envs < 1:
-            raise InvalidValueError(f"num_envs is {num_envs!r}; it must be an integer of at least 1.")
-        self.num_envs, self.factors, self.action_space = int(num_envs), factors, action_space
+        self.num_envs = check_count("num_envs", num_envs)
+        self.factors, self.action_space = factors, action_space
         self.variation = [factors.default()] * self.num_envs
         self.begun = np.zeros(self.num_envs, np.bool_)
 

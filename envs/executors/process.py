@@ -16,7 +16,7 @@ from swm.core.errors import InvalidValueError, SwmError
 from swm.core.factors import Request
 from swm.core.protocols import Array, Mask, StepBatch
 from swm.envs.base import FactoredEnv
-from swm.envs.executors.common import Batch, Layout, layout, write_row, write_step
+from swm.envs.executors.common import Batch, Layout, check_count, layout, write_row, write_step
 
 _ALIGNMENT = 64
 _GOAL_PIXELS = "goal_pixels"
@@ -45,7 +45,8 @@ class ProcessExecutor:
 
     The workers are started afresh (forkserver, or spawn where there is none), so a script that
     uses it needs the usual ``if __name__ == "__main__"``. An error in a worker is raised here, with
-    the worker's traceback as a note; a worker that dies is named. Both close the executor.
+    the worker's traceback as a note; a worker that dies is named. Anything but a refused value
+    closes the executor.
     """
 
     def __init__(self, make_env: MakeEnv, num_envs: int, num_workers: int | None = None) -> None:
@@ -67,17 +68,17 @@ class ProcessExecutor:
         arrays = layout(example, self.num_envs)
         arrays[_GOAL_PIXELS] = arrays["observation/pixels"]
         example.close()
-        if num_workers is not None and num_workers < 1:
-            raise InvalidValueError(f"num_workers is {num_workers!r}; it must be at least 1.")
+        count = _num_cores() if num_workers is None else check_count("num_workers", num_workers)
         method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
         context = multiprocessing.get_context(method)
         memory = context.RawArray("B", _num_bytes(arrays))
         self._arrays = _views(memory, arrays)
         self._goal_pictures = self._arrays.pop(_GOAL_PIXELS)
-        shares = np.array_split(np.arange(self.num_envs), min(self.num_envs, num_workers or _num_cores()))
+        shares = np.array_split(np.arange(self.num_envs), min(self.num_envs, count))
         self._workers: list[_Worker] = []
         try:
-            self._workers = [_Worker(context, make_env, share.tolist(), memory, arrays) for share in shares]
+            for share in shares:
+                self._workers.append(_Worker(context, make_env, share.tolist(), memory, arrays))
             self._call("ready", {int(row): () for row in range(self.num_envs)})
         except BaseException:
             self.close()
@@ -126,16 +127,21 @@ class ProcessExecutor:
         """Run `command` on the given rows, in all workers at once, and wait until it is done."""
         if not self._workers:
             raise InvalidValueError("this executor is closed; make a new one.")
-        busy = [worker for worker in self._workers if any(row in arguments for row in worker.rows)]
-        failures: list[BaseException] = []
-        for worker in busy:
-            worker.send((command, {row: arguments[row] for row in worker.rows if row in arguments}))
-        for worker in busy:
-            failures += worker.receive()
+        try:
+            failures = self._exchange(command, arguments)
+        except BaseException:  # an interrupt: replies are still on their way
+            self.close()
+            raise
         if failures:
             if not all(isinstance(failure, InvalidValueError) for failure in failures):
                 self.close()
             raise failures[0]
+
+    def _exchange(self, command: str, arguments: Mapping[int, tuple[Any, ...]]) -> list[BaseException]:
+        busy = [worker for worker in self._workers if any(row in arguments for row in worker.rows)]
+        for worker in busy:
+            worker.send((command, {row: arguments[row] for row in worker.rows if row in arguments}))
+        return [failure for worker in busy for failure in worker.receive()]
 
 
 class _Worker:
@@ -223,6 +229,7 @@ def _work(pipe: Connection, make_env: MakeEnv, rows: list[int], memory: Any, arr
 
 
 def _carry_out(command: str, env: FactoredEnv, row: int, views: Mapping[str, Array], argument: tuple[Any, ...]) -> None:
+    """Run one command on one environment; the command ``"ready"`` asks for nothing but its existence."""
     if command == "reset":
         seed, variation = argument
         write_row(views, row, *env.reset(seed=seed, options={"variation": variation}))

@@ -58,13 +58,13 @@ def _first_contact(position: Array, motion: Array, obstacles: Obstacles) -> tupl
     """
     forward, still = motion > 0, motion == 0
     edge = np.where(forward, obstacles.ceiling, obstacles.floor)
-    enter_low = np.where(forward[:, None], obstacles.low, obstacles.high)
-    leave_high = np.where(forward[:, None], obstacles.high, obstacles.low)
+    near = np.where(forward[:, None], obstacles.low, obstacles.high)
+    far = np.where(forward[:, None], obstacles.high, obstacles.low)
     point, step = position[:, None], motion[:, None]
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         border = np.where(still, np.inf, (edge - position) / motion)
-        enter = (enter_low - point) / step
-        leave = (leave_high - point) / step
+        enter = (near - point) / step
+        leave = (far - point) / step
     beside = still[:, None] & ((point <= obstacles.low) | (point >= obstacles.high))
     enter = np.where(still[:, None], np.where(beside, np.inf, -np.inf), enter)
     leave = np.where(still[:, None], np.inf, leave)
@@ -78,5 +78,5 @@ def _first_contact(position: Array, motion: Array, obstacles: Obstacles) -> tupl
     by_wall = wall_time <= border_time
     time = np.where(by_wall, wall_time, border_time)
     axis = np.where(by_wall, wall_axis, border_axis)
-    face = np.where(by_wall, enter_low[rows, piece, axis], edge[rows, axis])
+    face = np.where(by_wall, near[rows, piece, axis], edge[rows, axis])
     return np.minimum(time, 1.0), np.where(time <= 1.0, axis, -1), face

@@ -114,7 +114,7 @@ class TwoRoomEnv(FactoredEnv):
             InvalidValueError: the length is another, a number is out of range, or the agent would
                 lie inside a wall.
         """
-        self.variation  # noqa: B018
+        self._check_begun()
         self._simulator.set_state(_ROW, np.asarray(state)[None])
 
     def sample_goal(self, rng: np.random.Generator) -> Array:
@@ -130,11 +130,16 @@ class TwoRoomEnv(FactoredEnv):
         Raises:
             InvalidValueError: the length is another, or the agent at the goal would lie inside a wall.
         """
-        self.variation  # noqa: B018
+        self._check_begun()
         self._simulator.set_goal(_ROW, np.asarray(goal)[None])
+
+    def goal_state(self) -> Array:
+        """The agent at the goal, at rest: (4,) float64."""
+        self._check_begun()
+        return np.concatenate([self._simulator.goal[0], np.zeros(2)])
 
     def goal_pixels(self) -> Array:
         """The picture with the agent at the goal: (height, width, 3) uint8."""
-        self.variation  # noqa: B018
+        self._check_begun()
         pixels: Array = self._simulator.goal_pixels()[0]
         return pixels

@@ -8,14 +8,14 @@ import numpy as np
 from swm.core.errors import InvalidValueError
 from swm.core.protocols import Array, Mask, StepBatch
 from swm.core.seeding import derive_seed
-from swm.envs.two_room import geometry, noise, route
+from swm.envs.two_room import counter_rng, geometry, route
 from swm.envs.two_room.factors import FACTORS
 from swm.envs.two_room.geometry import SIZE
 
 _ARRIVED = 6.0
 """An aim is reached below this distance, in world units; well within the success distance."""
 _CANDIDATES = 16
-_HELD = ("agent.speed", "agent.drag")
+_MOTION = ("agent.speed", "agent.drag")
 
 
 class TwoRoomExpert:
@@ -52,10 +52,12 @@ class TwoRoomExpert:
         self._make_room(0)
 
     def _make_room(self, count: int) -> None:
-        self._values = geometry.stack([FACTORS.default()] * max(count, 1), (*geometry.SHAPE, *_HELD))
+        """Make empty arrays for `count` environments."""
+        self._values = geometry.stack([FACTORS.default()] * count, (*geometry.SHAPE, *_MOTION))
         self._key, self._time, self._held = np.zeros((3, count), np.int64)
+        """The key of each episode's random numbers, its steps, and how many more hold the random action."""
         self._random_action, self._aim = np.zeros((2, count, 2))
-        """The random action of each episode while it is held, and where each episode is going."""
+        """The random action of each episode, and where each is going."""
 
     def describe(self) -> dict[str, Any]:
         """Name and parameters."""
@@ -72,6 +74,8 @@ class TwoRoomExpert:
         rows = np.flatnonzero(mask)
         if len(self._key) != len(mask):
             self._make_room(len(mask))
+        if not len(rows):
+            return
         for name, value in geometry.stack([step.variation[row] for row in rows], tuple(self._values)).items():
             self._values[name][rows] = value
         self._key[rows] = [derive_seed(int(seeds[row]), "policy", "TwoRoomExpert") for row in rows.tolist()]
@@ -96,13 +100,12 @@ class TwoRoomExpert:
         if not len(arrived):
             return
         obstacles = geometry.obstacles({name: self._values[name][arrived] for name in geometry.SHAPE})
-        drawn = noise.uniform(self._stream(arrived, 2), self._time[arrived], 2 * _CANDIDATES)
-        places = drawn.reshape(-1, _CANDIDATES, 2) * SIZE
-        depth = np.stack([geometry.depth_inside(places[:, i], obstacles) for i in range(_CANDIDATES)], axis=1)
-        first = (depth <= 0).argmax(axis=1)
-        chosen = np.arange(len(arrived))
-        free = depth[chosen, first] <= 0
-        self._aim[arrived] = np.where(free[:, None], places[chosen, first], goal[arrived])
+        drawn = counter_rng.uniform(self._stream(arrived, 2), self._time[arrived], 2 * _CANDIDATES)
+        places = drawn.reshape(-1, 2) * SIZE
+        depth = geometry.depth_inside(places, obstacles[np.repeat(np.arange(len(arrived)), _CANDIDATES)])
+        free = depth.reshape(-1, _CANDIDATES) <= 0
+        first = places.reshape(-1, _CANDIDATES, 2)[np.arange(len(arrived)), free.argmax(axis=1)]
+        self._aim[arrived] = np.where(free.any(axis=1, keepdims=True), first, goal[arrived])
 
     def _steer(self, rows: Array, state: Array) -> Array:
         """The command that reaches the next point of the way soonest, given speed and drag."""
@@ -117,7 +120,7 @@ class TwoRoomExpert:
     def _explore(self, rows: Array, command: Array) -> Array:
         """Hold random actions now and then, and add noise."""
         if self.random_prob > 0:
-            drawn = noise.uniform(self._stream(rows, 0), self._time[rows], 3)
+            drawn = counter_rng.uniform(self._stream(rows, 0), self._time[rows], 3)
             starts = (self._held[rows] == 0) & (drawn[:, 0] < self.random_prob)
             self._random_action[rows[starts]] = 2 * drawn[starts, 1:] - 1
             self._held[rows] = np.where(starts, self.random_steps, self._held[rows])
@@ -125,7 +128,7 @@ class TwoRoomExpert:
             command = np.where(random[:, None], self._random_action[rows], command)
             self._held[rows] -= random
         if self.noise > 0:
-            command = command + self.noise * noise.normal(self._stream(rows, 1), self._time[rows], 2)
+            command = command + self.noise * counter_rng.normal(self._stream(rows, 1), self._time[rows], 2)
         return np.clip(command, -1.0, 1.0)
 
     def _stream(self, rows: Array, purpose: int) -> Array:

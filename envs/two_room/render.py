@@ -18,8 +18,8 @@ def _overlap(low: Array, high: Array, size: int) -> Array:
     """Share of each of `size` cells of the arena that the intervals [low, high] (N,) cover: (N, size)."""
     edges = np.linspace(0.0, SIZE, size + 1)
     covered = np.minimum(high[:, None], edges[1:]) - np.maximum(low[:, None], edges[:-1])
-    share: Array = np.clip(covered, 0.0, None) / (SIZE / size)
-    return share
+    share: Array = np.maximum(covered, 0.0) / (SIZE / size)
+    return share.astype(np.float32)
 
 
 def draw_arena(values: Mapping[str, Array], image_size: tuple[int, int]) -> Array:
@@ -44,20 +44,26 @@ def draw_arena(values: Mapping[str, Array], image_size: tuple[int, int]) -> Arra
 
 
 def _draw_vertical(values: Mapping[str, Array], image_size: tuple[int, int]) -> Array:
-    """The regions do not overlap and cover the arena: each pixel is the sum of their colours by area."""
+    """Draw arenas whose wall is vertical: each pixel is the sum of the regions' colours by area.
+
+    Every region is a product of a set of rows and a set of columns, so that the picture is
+    ``border + inner_y (inner_x (floor - border) + wall_x (wall - floor)) + door_y wall_x (door - wall)``.
+    """
     height, width = image_size
-    border, centre, half = values["border.thickness"], values["wall.position"], values["wall.thickness"] / 2
+    edge, centre, half = values["border.thickness"], values["wall.position"], values["wall.thickness"] / 2
     begin, end = door_edges(values)
-    inner_x, inner_y = (_overlap(border, SIZE - border, size) for size in (width, height))
-    wall_x = _overlap(centre - half, centre + half, width)
+    inner_x, inner_y = (_overlap(edge, SIZE - edge, size)[..., None] for size in (width, height))
+    wall_x = _overlap(centre - half, centre + half, width)[..., None]
     door_y = np.sum([_overlap(begin[:, i], end[:, i], height) for i in range(begin.shape[1])], axis=0)
-    inside = inner_y[:, :, None] * inner_x[:, None]
-    band = inner_y[:, :, None] * wall_x[:, None]
-    door = door_y[:, :, None] * wall_x[:, None]
-    picture = np.zeros((len(border), height, width, 3))
-    for name, area in zip(COLORS, (1 - inside, band - door, door, inside - band), strict=True):
-        picture += area[..., None] * values[name][:, None, None]
-    return np.rint(picture).astype(np.uint8)
+    border, wall, door, floor = (values[name][:, None].astype(np.float32) for name in COLORS)
+    across = (inner_x * (floor - border) + wall_x * (wall - floor)).reshape(len(edge), 1, -1)
+    door_across = (wall_x * (door - wall)).reshape(len(edge), 1, -1)
+    picture = inner_y * across
+    picture += door_y[..., None] * door_across
+    picture = picture.reshape(-1, height, width, 3)
+    picture += border[:, None]
+    rounded: Array = np.rint(picture, out=picture).astype(np.uint8)
+    return rounded
 
 
 def draw_discs(pictures: Array, centre: Array, radius: Array, color: Array, opacity: Array | None = None) -> None:

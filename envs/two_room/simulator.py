@@ -8,7 +8,7 @@ from swm.core.errors import InvalidValueError, ShapeError
 from swm.core.protocols import Array
 from swm.core.seeding import derive_seed
 from swm.core.spaces import Value
-from swm.envs.two_room import dynamics, geometry, noise, render
+from swm.envs.two_room import counter_rng, dynamics, geometry, render
 from swm.envs.two_room.factors import FACTORS, MAX_SPEED, SUCCESS_DISTANCE
 from swm.envs.two_room.geometry import SIZE, Obstacles
 
@@ -66,7 +66,7 @@ class Simulator:
         values, command = self.values, actions
         spread = values["agent.actuator_noise"][rows]
         if spread.any():
-            drawn = noise.normal(self.key[rows], self.time[rows], 2)
+            drawn = counter_rng.normal(self.key[rows], self.time[rows], 2)
             command = np.clip(actions + spread[:, None] * drawn, -1.0, 1.0)
         speed, drag = values["agent.speed"][rows], values["agent.drag"][rows]
         velocity = dynamics.velocity(self.velocity[rows], command, speed, drag)

@@ -13,10 +13,21 @@ SwmError
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 
 class SwmError(Exception):
-    """Root of every error that this suite raises on purpose."""
+    """Root of every error that this suite raises on purpose; survives pickling between processes."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self.args), self.__dict__
+
+
+def _rebuild(kind: type[SwmError], args: tuple[object, ...]) -> SwmError:
+    """Rebuild an error from its finished message: its constructor takes the parts of the message instead."""
+    error = kind.__new__(kind)
+    error.args = args
+    return error
 
 
 class InvalidValueError(SwmError, ValueError):

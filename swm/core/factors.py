@@ -43,6 +43,8 @@ class Factor:
     """Whether every reset draws it from the train range (start and goal positions)."""
     unit: str = ""
     """The unit of the values, empty where there is none."""
+    requires: Mapping[str, Any] = field(default_factory=dict)
+    """Other factors' values without which it does not act; naming this factor sets those, unless they are named too."""
     shift: Callable[..., Value] | None = None
     """Draws a held-out value: ``(full, train, severity, rng)``. None picks the rule for the space."""
 
@@ -223,7 +225,7 @@ class FactorSpace(Mapping[str, Factor]):
 
         Each factor draws from a stream of its own, so that naming one more factor leaves the
         others as they are; factors marked `sampled` are always drawn, from the train range,
-        unless the request names them.
+        unless the request names them. A named factor brings the values that it requires.
 
         Args:
             request: a mapping of exact values; a name, a group or a sequence of them to draw from
@@ -244,6 +246,8 @@ class FactorSpace(Mapping[str, Factor]):
             train = set(self._index)
         elif request is not None:
             full = self.select(request)
+
+        exact = {**self._required((*exact, *full)), **exact}
 
         def draw(factor: Factor, attempt: int) -> Value:
             if factor.name in exact:
@@ -267,16 +271,22 @@ class FactorSpace(Mapping[str, Factor]):
             UnknownNameError: a name is not a factor.
             InvalidValueError: a severity is out of range, or no draw satisfies the constraints.
         """
-        for name in severities:
-            self[name]
+        required = self._required(tuple(severities))
 
         def draw(factor: Factor, attempt: int) -> Value:
             rng = make_rng(seed, "factor", factor.name, attempt)
             if factor.name in severities:
                 return factor.sample_shift(severities[factor.name], rng)
+            if factor.name in required:
+                return required[factor.name]
             return factor.sample_train(rng) if factor.sampled else factor.default
 
         return self._draw(draw, {*severities, *(f.name for f in self.factors if f.sampled)})
+
+    def _required(self, named: Sequence[str]) -> dict[str, Value]:
+        """What the named factors require of factors that are not named."""
+        wanted = {other: value for name in named for other, value in self[name].requires.items()}
+        return {name: ranges.cast(self[name].space, value, name) for name, value in wanted.items() if name not in named}
 
     def _draw(self, draw: Callable[[Factor, int], Value], drawn: set[str]) -> Variation:
         values = {factor.name: draw(factor, 0) for factor in self.factors}

@@ -250,20 +250,20 @@ def hash_inputs(policy: Mapping[str, Any], tasks: TaskSet, budget: int) -> str:
     return hash_json({"tasks": tasks.sha256, "budget": budget, "policy": policy})
 
 
-def reference_policies(env_id: str, action_space: spaces.Box, **oracle: Any) -> dict[str, Policy]:
-    """Make the rows of every table: the floors ``random`` and ``no-op``, and the expert as ``oracle``.
+def reference_policies(env_id: str, action_space: spaces.Box) -> dict[str, Policy]:
+    """Make the rows of every table: the floors ``random`` and ``no-op``, and ``oracle``, the expert at its best.
 
     Args:
         env_id: the environment.
         action_space: of one environment.
-        oracle: options that make the environment's expert its best self, without exploration.
     """
+    from swm.envs import ENVS
     from swm.policy import make_policy
 
     return {
         "random": make_policy("random", action_space),
         "no-op": make_policy("noop", action_space),
-        "oracle": make_policy("expert", action_space, env_id, **oracle),
+        "oracle": make_policy("expert", action_space, env_id, **ENVS[env_id].oracle),
     }
 
 

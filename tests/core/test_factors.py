@@ -29,6 +29,15 @@ SPACE = FactorSpace(
             summary="start",
         ),
         Factor(name="door.number", kind="geometric", space=spaces.Discrete(3, start=1), default=1, summary="doors"),
+        Factor(name="target.visible", kind="visual", space=spaces.Discrete(2), default=0, summary="marker"),
+        Factor(
+            name="target.color",
+            kind="visual",
+            space=ranges.rgb(),
+            default=(0, 200, 0),
+            requires={"target.visible": 1},
+            summary="colour of the marker",
+        ),
         Factor(name="wall.position", kind="geometric", space=ranges.scalar(0, 10), default=5, summary="place"),
     ),
     (
@@ -52,7 +61,7 @@ def test_the_same_seed_gives_the_same_values(seed: int) -> None:
 
 @given(seeds, names)
 def test_sampling_one_factor_moves_no_other(seed: int, name: str) -> None:
-    if name in ("agent.start", "wall.position"):
+    if name in ("agent.start", "wall.position", "target.color"):
         return
     base, varied = SPACE.resolve(None, seed), SPACE.resolve([name], seed)
     for other in SPACE:
@@ -184,3 +193,12 @@ def test_a_variation_cannot_be_changed_and_survives_json() -> None:
 def test_a_factor_declared_twice_is_refused() -> None:
     with pytest.raises(InvalidValueError, match="declared twice"):
         FactorSpace((SPACE["agent.speed"], SPACE["agent.speed"]))
+
+
+def test_a_named_factor_brings_what_it_requires() -> None:
+    assert SPACE.resolve(None, 0)["target.visible"] == 0
+    assert SPACE.resolve(["target.color"], 0)["target.visible"] == 1
+    assert SPACE.resolve({"target.color": (1, 2, 3)}, 0)["target.visible"] == 1
+    assert SPACE.resolve({"target.color": (1, 2, 3), "target.visible": 0}, 0)["target.visible"] == 0
+    assert SPACE.shift({"target.color": 0.5}, 0)["target.visible"] == 1
+    assert SPACE.shift({"agent.speed": 0.5}, 0)["target.visible"] == 0

@@ -2,12 +2,14 @@
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from swm import solvers
 from swm.core.errors import ShapeError
@@ -153,6 +155,27 @@ def test_smallest_settings_stay_finite(options: dict[str, int]) -> None:
     plan = solvers.make("cem", **options).solve(quadratic_problem(2, 1, 1))
     assert plan.actions.isfinite().all()
     assert all(bool(figures.isfinite().all()) for figures in plan.trace.values())
+
+
+class HostReads(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts the operations that make the host wait for the device."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.count += func in (torch.ops.aten._local_scalar_dense.default, torch.ops.aten.nonzero.default)
+        return func(*args, **(kwargs or {}))
+
+
+def test_iterations_never_wait_for_the_device() -> None:
+    counts = []
+    for iterations in (1, 5):
+        with HostReads() as reads:
+            solvers.make("cem", num_iterations=iterations).solve(quadratic_problem(2, 2, 2))
+        counts.append(reads.count)
+    assert counts[0] == counts[1] > 0
 
 
 def test_momentum_keeps_a_share_of_the_old_gaussian() -> None:

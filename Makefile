@@ -1,0 +1,48 @@
+# Every target starts from nothing but Python 3.11+ and this checkout.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export MUJOCO_GL ?= egl
+
+.PHONY: help install demo test slow check format bench wheel clean
+
+help:  ## Show the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(VENV)/.installed  ## Make .venv with everything that the exact constraints name
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0])'
+	@echo "Installing into $(VENV) (a few minutes the first time) ..."
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: install  ## Record, train, plan and write runs/demo/report.html
+	$(BIN)/swm demo
+
+test: install  ## Run the default tests
+	@.ci/system-packages.sh
+	$(BIN)/python -m pytest
+
+slow: install  ## Run the slow tests
+	@.ci/system-packages.sh
+	$(BIN)/python -m pytest -m slow
+
+check: install  ## Lint and type-check
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: install  ## Format and fix what can be fixed
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: install  ## Measure the recorder, the loader and the planner; writes runs/bench/
+	$(BIN)/python tests/bench/run.py
+
+wheel: install  ## Build the wheel and the sdist into dist/
+	$(BIN)/python -m build
+
+clean:  ## Remove the environment and what the tools left, not runs/
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,168 @@
+"""Pictures to bytes and back, on a few threads.
+
+JPEG goes through libjpeg-turbo (simplejpeg) without chroma subsampling; PNG through PyAV, which is
+several times faster than Pillow on small pictures. Both release the interpreter lock.
+"""
+
+import functools
+import os
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swm.data.columns import Codec
+
+Picture = NDArray[np.uint8]
+"""Shape (height, width, channels), 1 or 3 channels."""
+
+_CHUNK = 32
+"""Fewest pictures worth a thread's attention."""
+
+_local = threading.local()
+
+
+class PictureError(ValueError):
+    """Bytes that are not the expected picture."""
+
+    def __init__(self, index: int, reason: object) -> None:
+        """Remember which of the pictures it was."""
+        super().__init__(str(reason))
+        self.index = index
+
+
+def encode(codec: Codec, pictures: NDArray[np.uint8], quality: int) -> list[bytes]:
+    """Encode N pictures of shape (N, height, width, 1 or 3).
+
+    Args:
+        codec: how.
+        pictures: C-contiguous.
+        quality: of JPEG, 1 to 100; ignored by the lossless codecs.
+    """
+    encode_one = _ENCODERS[codec]
+
+    def run(begin: int, end: int) -> list[bytes]:
+        return [encode_one(picture, quality) for picture in pictures[begin:end]]
+
+    return [blob for part in _in_parallel(run, len(pictures)) for blob in part]
+
+
+def decode(codec: Codec, blobs: Sequence[Any], out: NDArray[np.uint8]) -> None:
+    """Decode N pictures into `out` of shape (N, height, width, 1 or 3).
+
+    Raises:
+        PictureError: bytes that are no picture of that shape.
+    """
+    decode_one = _DECODERS[codec]
+
+    def run(begin: int, end: int) -> None:
+        for index in range(begin, end):
+            try:
+                decode_one(blobs[index], out[index])
+            except (ValueError, OSError, RuntimeError) as error:
+                raise PictureError(index, error) from error
+
+    _in_parallel(run, len(out))
+
+
+def _in_parallel(run: Callable[[int, int], Any], count: int) -> list[Any]:
+    """Call ``run(begin, end)`` over ranges that cover ``range(count)``; results in order."""
+    workers = min(_threads(), count // _CHUNK)
+    if workers < 2:
+        return [run(0, count)]
+    edges = [count * part // workers for part in range(workers + 1)]
+    return list(_pool(os.getpid()).map(run, edges[:-1], edges[1:]))
+
+
+def _threads() -> int:
+    return min(8, os.cpu_count() or 1)
+
+
+@functools.lru_cache(maxsize=1)
+def _pool(process: int) -> ThreadPoolExecutor:
+    """The threads of this process: a forked child makes its own."""
+    return ThreadPoolExecutor(_threads(), thread_name_prefix="swm-codec")
+
+
+def _encode_jpeg(picture: Picture, quality: int) -> bytes:
+    import simplejpeg
+
+    if picture.shape[2] == 1:
+        return bytes(simplejpeg.encode_jpeg(picture, quality, "GRAY", "Gray"))
+    return bytes(simplejpeg.encode_jpeg(picture, quality, "RGB", "444"))
+
+
+def _decode_jpeg(blob: Any, out: Picture) -> None:
+    import simplejpeg
+
+    decoded = simplejpeg.decode_jpeg(blob, "GRAY" if out.shape[2] == 1 else "RGB", buffer=out)
+    _check_shape(decoded.shape, out.shape)
+
+
+def _encode_png(picture: Picture, quality: int) -> bytes:
+    import av
+
+    height, width, channels = picture.shape
+    kind = "gray" if channels == 1 else "rgb24"
+    frame = av.VideoFrame.from_ndarray(picture[:, :, 0] if channels == 1 else picture, format=kind)
+    return b"".join(bytes(packet) for packet in _png_encoder(height, width, kind).encode(frame))
+
+
+def _png_encoder(height: int, width: int, kind: str) -> Any:
+    import av
+
+    made: dict[tuple[int, int, str], Any] = _local.__dict__.setdefault("encoders", {})
+    key = (height, width, kind)
+    if key not in made:
+        context = av.CodecContext.create("png", "w")
+        context.height, context.width, context.pix_fmt = height, width, kind
+        context.time_base, context.thread_count = Fraction(1, 1), 1
+        context.options = {"compression_level": "1", "pred": "none"}
+        made[key] = context
+    return made[key]
+
+
+def _decode_png(blob: Any, out: Picture) -> None:
+    import av
+
+    decoder: Any = _local.__dict__.get("decoder")
+    if decoder is None:
+        decoder = _local.decoder = av.CodecContext.create("png", "r")
+        decoder.thread_count = 1
+    packet = av.Packet(blob)
+    packet.is_keyframe = True  # or FFmpeg takes the picture for a difference to the one before
+    frames = decoder.decode(packet)
+    if len(frames) != 1:
+        raise ValueError("not a PNG picture")
+    picture = frames[0].to_ndarray(format="gray" if out.shape[2] == 1 else "rgb24")
+    _check_shape(picture.shape, out.shape[: picture.ndim])
+    out[...] = picture.reshape(out.shape)
+
+
+def _encode_raw(picture: Picture, quality: int) -> bytes:
+    return picture.tobytes()
+
+
+def _decode_raw(blob: Any, out: Picture) -> None:
+    out[...] = np.frombuffer(blob, np.uint8).reshape(out.shape)
+
+
+def _check_shape(got: tuple[int, ...], expected: tuple[int, ...]) -> None:
+    if got != expected:
+        raise ValueError(f"the picture has shape {got} instead of {expected}")
+
+
+_ENCODERS: dict[Codec, Callable[[Picture, int], bytes]] = {
+    "jpeg": _encode_jpeg,
+    "png": _encode_png,
+    "raw": _encode_raw,
+}
+_DECODERS: dict[Codec, Callable[[Any, Picture], None]] = {
+    "jpeg": _decode_jpeg,
+    "png": _decode_png,
+    "raw": _decode_raw,
+}

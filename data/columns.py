@@ -1,0 +1,134 @@
+"""What a dataset holds per step: columns with an exact dtype, shape, role and codec."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+from urllib.parse import unquote
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swm.core.errors import DatasetError, InvalidValueError, ShapeError, UnknownNameError
+from swm.data.episode import TRANSITIONS, Episode
+
+Codec = Literal["jpeg", "png", "raw"]
+"""How a picture is stored: lossy JPEG without chroma subsampling, lossless PNG, or its bytes as they are."""
+
+Role = Literal["observation", "transition"]
+
+_DTYPES = ("bool", *(f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)))
+DTYPES = (*_DTYPES, "float16", "float32", "float64")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """One quantity, recorded at every observation or at every transition."""
+
+    name: str
+    dtype: str
+    """NumPy's name, for example ``"float64"``."""
+    shape: tuple[int, ...]
+    """Of one step; empty for a scalar."""
+    role: Role
+    """``"observation"``: T + 1 values per episode; ``"transition"``: T values."""
+    codec: Codec | None = None
+    """How each picture is encoded; None for a column that is stored as numbers."""
+
+    @property
+    def size(self) -> int:
+        """Numbers per step."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    @property
+    def stored_name(self) -> str:
+        """The name in the table: percent-escapes for what Lance forbids or reserves."""
+        return escape(self.name)
+
+
+def escape(name: str) -> str:
+    """Replace every character that is not a letter, digit, hyphen or inner underscore by percent-escapes.
+
+    Lance refuses dots and empty names and reserves some names that begin with an underscore.
+    `unescape` is the exact inverse.
+    """
+    if not name:
+        return "%"
+    escaped = re.sub(r"[^A-Za-z0-9_-]", lambda found: "".join(f"%{b:02X}" for b in found.group().encode()), name)
+    return f"%5F{escaped[1:]}" if escaped.startswith("_") else escaped
+
+
+def unescape(stored: str) -> str:
+    """Return the name that `escape` turned into `stored`."""
+    return "" if stored == "%" else unquote(stored)
+
+
+def check_codec(codec: str) -> Codec:
+    """Return `codec` if it is one.
+
+    Raises:
+        UnknownNameError: it is not.
+    """
+    if codec not in get_args(Codec):
+        raise UnknownNameError("codec", codec, get_args(Codec))
+    return codec  # type: ignore[return-value]
+
+
+def describe_episode(episode: Episode, codec: Codec) -> dict[str, Column]:
+    """Derive the columns of a dataset from an episode.
+
+    A picture is an observation component of ``uint8`` and shape (height, width, 1 or 3).
+    `codec` is for the pictures named ``pixels`` or ``pixels.<view>``; others, which may be masks
+    or symbols, are never lossy. Everything else is stored as the numbers that it is.
+
+    Raises:
+        ShapeError: a dtype cannot be stored.
+    """
+    columns = {}
+    for name, array in episode.arrays().items():
+        role: Role = "transition" if name in TRANSITIONS else "observation"
+        dtype, shape = str(array.dtype.newbyteorder("=")), array.shape[1:]
+        if dtype not in DTYPES:
+            raise ShapeError(f"column {name!r}", f"one of the dtypes {', '.join(DTYPES)}", dtype)
+        picture = role == "observation" and dtype == "uint8" and len(shape) == 3 and shape[2] in (1, 3) and min(shape)
+        kept = codec if name.partition(".")[0] == "pixels" or codec == "raw" else "png"
+        columns[name] = Column(name=name, dtype=dtype, shape=shape, role=role, codec=kept if picture else None)
+    return columns
+
+
+def check_same(expected: Mapping[str, Column], got: Mapping[str, Column], uri: str) -> None:
+    """Check that an episode has the dataset's columns.
+
+    Raises:
+        DatasetError: it does not; the message names each difference.
+    """
+    problems = [f"{name!r} is missing" for name in expected if name not in got]
+    problems += [f"{name!r} is not a column of the dataset" for name in got if name not in expected]
+    for name in expected.keys() & got.keys():
+        have, want = got[name], expected[name]
+        for what in ("dtype", "shape", "role", "codec"):
+            if getattr(have, what) != getattr(want, what):
+                problems.append(f"{name!r} has {what} {getattr(have, what)}, the dataset {getattr(want, what)}")
+    if problems:
+        raise DatasetError(
+            f"the episode does not fit the dataset {uri}: {'; '.join(sorted(problems))}. "
+            f"Write it to a new dataset, or replace this one with mode='overwrite'."
+        )
+
+
+def select(columns: Mapping[str, Column], names: Any) -> tuple[str, ...]:
+    """Check names of columns and return them, each once, in the order given.
+
+    Raises:
+        UnknownNameError: a name is not a column.
+        InvalidValueError: a single string came instead of a sequence of names.
+    """
+    if isinstance(names, str):
+        raise InvalidValueError(f"columns must be a sequence of names, got the string {names!r}. Use [{names!r}].")
+    for name in names:
+        if name not in columns:
+            raise UnknownNameError("column", name, columns)
+    return tuple(dict.fromkeys(names))
+
+
+Array = NDArray[Any]

@@ -1,0 +1,42 @@
+"""How a dataset is written."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+from swm.core.errors import InvalidValueError, UnknownNameError
+from swm.data.columns import Codec, check_codec
+
+Mode = Literal["error", "append", "overwrite"]
+"""What to do with a dataset that is already there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WriteOptions:
+    """What `swm.data.create` takes."""
+
+    mode: Mode = "error"
+    """``"error"`` refuses an existing dataset, ``"append"`` continues it or begins one, ``"overwrite"`` replaces it."""
+    codec: Codec | None = None
+    """Of pictures named ``pixels`` or ``pixels.<view>``; None is that of the dataset, or JPEG for a new one."""
+    quality: int = 95
+    """Of JPEG, 1 to 100."""
+    shard_size: int = 4096
+    """Observations per commit: the most that a killed process can lose. A commit holds whole episodes."""
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    """How the data came to be, JSON-ready: command, code version, environment, policy."""
+    val_fraction: float = 0.1
+    """Share of the episodes that is held out, in [0, 1]."""
+
+    def __post_init__(self) -> None:
+        """Check every value."""
+        if self.mode not in get_args(Mode):
+            raise UnknownNameError("mode", self.mode, get_args(Mode))
+        if self.codec is not None:
+            check_codec(self.codec)
+        if not 1 <= self.quality <= 100:
+            raise InvalidValueError(f"quality must be in [1, 100], got {self.quality!r}.")
+        if self.shard_size < 1:
+            raise InvalidValueError(f"shard_size must be at least 1 observation, got {self.shard_size!r}.")
+        if not 0.0 <= self.val_fraction <= 1.0:
+            raise InvalidValueError(f"val_fraction must be in [0, 1], got {self.val_fraction!r}.")

@@ -1,0 +1,24 @@
+"""Conformance suites: run them on your own environments, datasets, solvers and models.
+
+Names are imported when first used, so that none of them needs what only another needs.
+"""
+
+import importlib
+from typing import Any
+
+_LAZY = {
+    "ENV_LAWS": "swm.testing.envs",
+    "check_env": "swm.testing.envs",
+}
+
+__all__ = ["ENV_LAWS", "check_env"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(importlib.import_module(_LAZY[name]), name)
+    raise AttributeError(f"module 'swm.testing' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

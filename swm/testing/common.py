@@ -1,0 +1,68 @@
+"""What the laws of environments share: playing episodes and comparing what they show."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from swm.core.factors import Request, Variation
+from swm.core.protocols import Array
+from swm.envs.base import FactoredEnv
+
+MakeEnv = Callable[..., FactoredEnv]
+Row = tuple[Mapping[str, Array], tuple[float, bool, bool] | None, Mapping[str, Any]]
+"""Observation; reward, terminated, truncated; info."""
+
+_HOLD = 5
+
+
+def require(condition: bool, law: str) -> None:
+    """Raise AssertionError unless `condition` holds; `law` says what must hold."""
+    if not condition:
+        raise AssertionError(f"it must hold that {law}")
+
+
+def reset(env: FactoredEnv, seed: int, request: Request) -> tuple[dict[str, Array], dict[str, Any]]:
+    """Reset to an episode."""
+    return env.reset(seed=seed, options={"variation": request})
+
+
+def actions(env: FactoredEnv, count: int, seed: int = 0) -> Array:
+    """Random actions (count, A), each held for some steps so that the agent gets somewhere."""
+    rng = np.random.default_rng(seed)
+    space = env.action_space
+    drawn = rng.uniform(space.low, space.high, (-(-count // _HOLD), *space.shape))
+    return np.repeat(drawn, _HOLD, axis=0)[:count]
+
+
+def play(
+    env: FactoredEnv,
+    observation: Mapping[str, Array],
+    info: Mapping[str, Any],
+    moves: Iterable[Array],
+    skip_first: bool = False,
+) -> Iterator[Row]:
+    """Yield what is shown first, then step with `moves` and yield what each step shows."""
+    if not skip_first:
+        yield observation, None, info
+    for action in moves:
+        seen, reward, terminated, truncated, after = env.step(action)
+        yield seen, (float(reward), terminated, truncated), after
+
+
+def shows(observation: Mapping[str, Array], outcome: Any, info: Mapping[str, Any]) -> list[Any]:
+    """All that a row shows, in a form for `equal`."""
+    return [dict(observation), outcome, dict(info)]
+
+
+def equal(a: Any, b: Any) -> bool:
+    """Whether nested containers of arrays and numbers are the same to the last bit."""
+    if isinstance(a, Variation):
+        return bool(a == b)
+    if isinstance(a, Mapping):
+        return isinstance(b, Mapping) and a.keys() == b.keys() and all(equal(a[key], b[key]) for key in a)
+    if isinstance(a, (list, tuple)):
+        return type(a) is type(b) and len(a) == len(b) and all(map(equal, a, b))
+    if isinstance(a, np.ndarray):
+        return isinstance(b, np.ndarray) and a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
+    return type(a) is type(b) and bool(a == b)

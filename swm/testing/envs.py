@@ -1,0 +1,281 @@
+"""What every environment of the suite must do: one function per law, and `check_env` for all of them.
+
+Each law takes a factory ``make_env(**kwargs) -> FactoredEnv`` and raises AssertionError with a
+message that says what was broken. The laws about factors are in `swm.testing.factors`.
+"""
+
+import pickle
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
+
+import numpy as np
+from gymnasium.utils.env_checker import check_env as gymnasium_check_env
+
+from swm.core.errors import InvalidValueError, UnknownNameError
+from swm.core.factors import Request, Variation
+from swm.core.protocols import Array
+from swm.envs import make
+from swm.envs.base import FactoredEnv
+from swm.testing import factors
+from swm.testing.common import MakeEnv, actions, equal, play, require, reset, shows
+
+_SIZES = (32, 64, 96, 224)
+_SIZE_TOLERANCE = 3.0
+"""Largest mean difference between two sizes after area averaging, of 255."""
+
+
+def check_env(env: str | MakeEnv, laws: Iterable[str] | None = None) -> None:
+    """Check that an environment keeps the laws of `ENV_LAWS`.
+
+    Args:
+        env: an id of `swm.envs.ENVS`, or a factory that takes the environment's keyword arguments
+            (``image_size`` at least) and returns a `FactoredEnv`.
+        laws: names of the laws to check; None is all.
+
+    Raises:
+        AssertionError: a law is broken; the message names it.
+        UnknownNameError: a name is not in `ENV_LAWS`.
+    """
+    make_env = partial(make, env) if isinstance(env, str) else env
+    for name in ENV_LAWS if laws is None else laws:
+        if name not in ENV_LAWS:
+            raise UnknownNameError("law of environments", name, ENV_LAWS)
+        try:
+            ENV_LAWS[name](make_env)
+        except AssertionError as error:
+            raise AssertionError(f"law {name!r} is broken: {error}") from error
+
+
+def gymnasium(make_env: MakeEnv) -> None:
+    """Gymnasium's own checker passes."""
+    env = make_env()
+    gymnasium_check_env(env, skip_render_check=True)
+    env.reset(seed=0)
+    picture = env.render()
+    require(isinstance(picture, np.ndarray), "render() returns an array")
+    require(equal(picture, env.observe()[0]["pixels"]), "render() is the observation's picture")
+    env.close()
+
+
+def observations(make_env: MakeEnv) -> None:
+    """Observations lie in their space; info has variation, goal, success and distance, of the right types."""
+    env = make_env()
+    for request in (None, "all"):
+        for observation, _, info in play(env, *reset(env, 3, request), actions(env, 20)):
+            require(env.observation_space.contains(observation), "the observation lies in observation_space")
+            for name, space in env.observation_space.items():
+                require(observation[name].dtype == space.dtype, f"{name!r} has the dtype of its space, {space.dtype}")
+            require(observation["pixels"].dtype == np.uint8, "pixels are uint8")
+            require(isinstance(info["variation"], Variation), "info['variation'] is a Variation")
+            require(info["goal"].dtype == np.float64, "info['goal'] is float64")
+            require(env.goal_space.contains(info["goal"]), "info['goal'] lies in goal_space")
+            require(type(info["success"]) is bool, "info['success'] is a bool")
+            require(
+                type(info["distance"]) is float and info["distance"] >= 0, "info['distance'] is a float of at least 0"
+            )
+
+
+def determinism(make_env: MakeEnv) -> None:
+    """Same seed, request and actions, same bytes: in another copy, and after another episode in the same one."""
+    used = make_env()
+    for request in (None, "all", "train"):
+        expected = _episode(make_env(), 5, request)
+        require(equal(expected, _episode(make_env(), 5, request)), f"two copies agree for the request {request!r}")
+        _episode(used, 6, "all")
+        require(equal(expected, _episode(used, 5, request)), "an episode leaves nothing behind for the next")
+    require(not equal(_episode(used, 5, None), _episode(used, 6, None)), "other seeds give other episodes")
+
+
+def seeding(make_env: MakeEnv) -> None:
+    """Without a seed, reset draws exactly one integer from np_random, which is the episode's seed."""
+    env, other = make_env(), make_env()
+    env.reset(seed=8)
+    drawn = np.random.Generator(type(env.np_random.bit_generator)())
+    drawn.bit_generator.state = env.np_random.bit_generator.state
+    seed = int(drawn.integers(np.iinfo(np.int64).max))
+    require(equal(env.reset(), other.reset(seed=seed)), "reset() is reset(seed=the integer drawn from np_random)")
+    require(env.np_random.bit_generator.state == drawn.bit_generator.state, "reset() draws one integer from np_random")
+
+
+def states(make_env: MakeEnv) -> None:
+    """set_state(get_state()) continues exactly, in the same copy and in another one of the same variation."""
+    env, other = make_env(), make_env()
+    for request in (None, "all"):
+        _, info = reset(env, 2, request)
+        list(play(env, {}, info, actions(env, 10)))
+        state, moves = env.get_state(), actions(env, 50, seed=1)
+        require(state.dtype == np.float64 and state.ndim == 1, "get_state() is a float64 vector")
+        expected = [shows(*row) for row in play(env, *env.observe(), moves)]
+        env.set_state(state)
+        require(equal(state, env.get_state()), "get_state() gives back what set_state() took")
+        require(
+            equal(expected, [shows(*row) for row in play(env, *env.observe(), moves)]),
+            "a saved state continues exactly",
+        )
+        other.reset(seed=99, options={"variation": info["variation"]})
+        other.set_goal(info["goal"])
+        other.set_state(state)
+        require(equal(expected, [shows(*row) for row in play(other, *other.observe(), moves)]), "also in another copy")
+
+
+def memory(make_env: MakeEnv) -> None:
+    """Returned arrays belong to the caller: they never change later, and writing to them changes nothing."""
+    env = make_env()
+    seen = [(observation, info["goal"]) for observation, _, info in play(env, *reset(env, 1, None), actions(env, 5))]
+    seen += [({"pixels": env.goal_pixels(), "state": env.get_state()}, env.observe()[1]["goal"])]
+    arrays = [array for observation, goal in seen for array in (*observation.values(), goal)]
+    for index, array in enumerate(arrays):
+        require(not any(np.shares_memory(array, later) for later in arrays[index + 1 :]), "no two arrays share memory")
+    expected = shows(env.observe()[0], None, env.observe()[1])
+    for array in arrays:
+        array[...] = 0
+    require(
+        equal(expected, shows(env.observe()[0], None, env.observe()[1])), "writing to returned arrays changes nothing"
+    )
+
+
+def success(make_env: MakeEnv) -> None:
+    """No episode begins solved, and at the goal each is."""
+    env = make_env()
+    for seed in range(10):
+        for request in (None, "train", "all"):
+            _, info = reset(env, seed, request)
+            require(not info["success"], f"the episode of seed {seed} and request {request!r} does not begin solved")
+            env.set_state(env.goal_state())
+            _, at_goal = env.observe()
+            require(at_goal["success"], "the state goal_state() is a success")
+            require(at_goal["distance"] < info["distance"], "the distance at the goal is the smaller one")
+
+
+def goals(make_env: MakeEnv) -> None:
+    """Goals can be sampled and set, also from states; goal_pixels() is the picture at the goal."""
+    env = make_env()
+    for seed, request in enumerate((None, "train", "all", "all")):
+        _, info = reset(env, seed, request)
+        rng = np.random.default_rng(seed)
+        goal = env.sample_goal(rng)
+        require(env.goal_space.contains(goal), "sample_goal() lies in goal_space")
+        require(equal(env.observe()[1]["goal"], info["goal"]), "sample_goal() does not set the goal")
+        env.set_goal(goal)
+        require(equal(env.observe()[1]["goal"], goal), "info['goal'] is the goal that was set")
+        before = env.get_state()
+        picture = env.goal_pixels()
+        require(equal(before, env.get_state()), "goal_pixels() leaves the state as it was")
+        env.set_state(env.goal_state())
+        require(equal(picture, env.observe()[0]["pixels"]), "goal_pixels() is the picture at the goal")
+        for state in (before, env.observe()[0]["state"]):
+            env.set_goal(state)
+        require(env.observe()[1]["success"], "set_goal(the current state) is a success at once")
+
+
+def sizes(make_env: MakeEnv) -> None:
+    """Pictures of all sizes show the same, and the size changes nothing but the picture."""
+    for seed, request in ((0, None), (1, "all")):
+        pictures, plain = [], []
+        for size in _SIZES:
+            env = make_env(image_size=size)
+            rows = list(play(env, *reset(env, seed, request), actions(env, 5)))
+            require(rows[-1][0]["pixels"].shape == (size, size, 3), f"pixels have the size {size} that was asked for")
+            pictures.append(_average(rows[-1][0]["pixels"], _SIZES[0]))
+            plain.append([shows({"state": row[0]["state"]}, *row[1:]) for row in rows])
+        require(equal(plain[:1] * len(_SIZES), plain), "the size does not change states, rewards or goals")
+        for size, picture in zip(_SIZES, pictures, strict=True):
+            gap = float(np.abs(picture - pictures[-1]).mean())
+            require(
+                gap < _SIZE_TOLERANCE, f"sizes {size} and {_SIZES[-1]} show the same (mean difference {gap:.2f} of 255)"
+            )
+    tall = make_env(image_size=(48, 32))
+    require(reset(tall, 0, None)[0]["pixels"].shape == (48, 32, 3), "image_size may be (height, width)")
+
+
+def pickling(make_env: MakeEnv) -> None:
+    """A pickled copy continues like the original."""
+    env = make_env()
+    reset(env, 4, "all")
+    copy: FactoredEnv = pickle.loads(pickle.dumps(env))
+    moves = actions(env, 10)
+    rows = [[shows(*row) for row in play(each, *each.observe(), moves)] for each in (env, copy)]
+    require(equal(*rows), "the copy continues like the original")
+    require(equal(env.reset(), copy.reset()), "and draws the same next episode")
+
+
+def bad_inputs(make_env: MakeEnv) -> None:
+    """What is wrong is refused with an error of the suite, before anything changes."""
+    env = make_env()
+    shape, low, high = env.action_space.shape, env.action_space.low, env.action_space.high
+    _refused(InvalidValueError, "step() before the first reset", env.step, np.zeros(shape))
+    reset(env, 0, None)
+    before = shows(env.observe()[0], None, env.observe()[1])
+    state, goal = env.get_state(), env.observe()[1]["goal"]
+    for name, action in (
+        ("a longer action", np.zeros((shape[0] + 1, *shape[1:]))),
+        ("an action of NaN", np.full(shape, np.nan)),
+        ("an infinite action", np.full(shape, np.inf)),
+        ("a text as action", "left"),
+    ):
+        _refused(InvalidValueError, name, env.step, action)
+    for name, call, value in (("state", env.set_state, state), ("goal", env.set_goal, goal)):
+        _refused(InvalidValueError, f"a {name} that is too long", call, np.zeros(len(state) + 1))
+        _refused(InvalidValueError, f"a {name} of NaN", call, np.full_like(value, np.nan))
+    for name, options in (
+        ("an unknown option", {"variations": None}),
+        ("an unknown factor", {"variation": ["no.such.factor"]}),
+        ("an exact value of an unknown factor", {"variation": {"no.such.factor": 1}}),
+    ):
+        _refused(UnknownNameError, name, partial(env.reset, seed=1), options=options)
+    for size in (15, 1025, "64", (64,), 64.0, True):
+        _refused(InvalidValueError, f"image_size={size!r}", make_env, image_size=size)
+    _refused(UnknownNameError, "an unknown render_mode", make_env, render_mode="human")
+    require(equal(before, shows(env.observe()[0], None, env.observe()[1])), "refused calls change nothing")
+    results = []
+    for action in (high, high + 7, low, low - 7):
+        env.set_state(state)
+        results.append(shows(*next(iter(play(env, {}, {}, [action], skip_first=True)))))
+    require(
+        equal(results[0], results[1]) and equal(results[2], results[3]), "actions outside the space are clipped to it"
+    )
+
+
+def _episode(env: FactoredEnv, seed: int, request: Request) -> list[Any]:
+    return [shows(*row) for row in play(env, *reset(env, seed, request), actions(env, 15))]
+
+
+def _average(picture: Array, size: int) -> Array:
+    """Area average down to `size`, a divisor of the picture's side."""
+    block = len(picture) // size
+    average: Array = picture.reshape(size, block, size, block, 3).mean(axis=(1, 3))
+    return average
+
+
+def _refused(kind: type[Exception], what: str, call: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+    try:
+        call(*args, **kwargs)
+    except kind:
+        return
+    except Exception as error:
+        raise AssertionError(f"{what} must be refused with {kind.__name__}, not with {error!r}") from error
+    raise AssertionError(f"{what} must be refused with {kind.__name__}")
+
+
+ENV_LAWS: dict[str, Callable[[MakeEnv], None]] = {
+    law.__name__: law
+    for law in (
+        gymnasium,
+        observations,
+        determinism,
+        seeding,
+        factors.requests,
+        factors.independence,
+        factors.effects,
+        factors.shifts,
+        states,
+        memory,
+        success,
+        goals,
+        sizes,
+        pickling,
+        bad_inputs,
+    )
+}
+"""Every law: name -> function of a factory."""

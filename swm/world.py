@@ -1,0 +1,262 @@
+"""A world: N copies of one environment, for recording datasets and evaluating policies."""
+
+import json
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from swm.core.errors import DatasetError, InvalidValueError
+from swm.core.factors import FactorSpace, Request
+from swm.core.progress import progress as show_progress
+from swm.core.protocols import Policy
+from swm.core.seeding import episode_seeds
+from swm.rollout import EpisodeRecord, EpisodeRequest, run_episodes
+
+if TYPE_CHECKING:
+    from swm.data import Codec, Dataset
+    from swm.evaluation import Evaluation, TaskSet
+
+
+class World:
+    """N copies of one environment.
+
+    An episode depends on the seed of the run and its index alone: the same arguments give the same
+    episodes, in the same order, with each executor and any number of environments.
+
+    Example:
+        >>> import swm
+        >>> with swm.World("swm/TwoRoom-v0", num_envs=16, image_size=64) as world:
+        ...     dataset = world.collect("runs/doc/two_room", episodes=32, seed=0, progress=False)
+        >>> dataset.num_episodes
+        32
+    """
+
+    def __init__(
+        self,
+        env_id: str,
+        *,
+        num_envs: int = 8,
+        image_size: int | tuple[int, int] = 64,
+        executor: str = "auto",
+        **env_kwargs: Any,
+    ) -> None:
+        """Make the environments.
+
+        Args:
+            env_id: a registered id, for example ``"swm/TwoRoom-v0"``; `swm envs` lists them.
+            num_envs: the number of copies.
+            image_size: side, or height and width, of the pictures in pixels; rendered at this size.
+            executor: ``"native"`` (one NumPy call for all copies), ``"process"`` (one worker process
+                per share of the copies), ``"inline"`` (a loop), or ``"auto"``: native where the
+                environment has it, else inline.
+            **env_kwargs: passed to each environment.
+
+        Raises:
+            UnknownNameError: no environment or executor has this name.
+            InvalidValueError: `num_envs` or `image_size` is out of range.
+        """
+        from swm import envs
+
+        if num_envs < 1:
+            raise InvalidValueError(f"num_envs must be at least 1, got {num_envs}.")
+        row = envs.ENVS[env_id]
+        if executor == "auto":
+            executor = "native" if row.native else "inline"
+        self.env_id = env_id
+        self.executor_name = executor
+        self.max_episode_steps = row.max_episode_steps
+        self.executor = envs.make_executor(env_id, num_envs, image_size, executor=executor, **env_kwargs)
+
+    @property
+    def num_envs(self) -> int:
+        """The number of copies."""
+        return self.executor.num_envs
+
+    @property
+    def factors(self) -> FactorSpace:
+        """The environment's factors of variation."""
+        return self.executor.factors
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """Height and width of the pictures in pixels."""
+        shape = self.executor.observation_space["pixels"].shape
+        assert shape is not None
+        return shape[0], shape[1]
+
+    def rollout(
+        self,
+        policy: Policy,
+        *,
+        episodes: int,
+        seed: int = 0,
+        variation: Request = None,
+        max_steps: int | None = None,
+        keep: Sequence[str] | None = None,
+    ) -> list[EpisodeRecord]:
+        """Run episodes and return them, without storing anything.
+
+        Args:
+            policy: what acts.
+            episodes: how many.
+            seed: the seed of the run.
+            variation: as ``options["variation"]``, the same request for every episode.
+            max_steps: environment steps per episode; None is the environment's own limit.
+            keep: observation components to keep; None is all.
+        """
+        return list(
+            run_episodes(self.executor, policy, self._requests(episodes, 0, seed, variation, max_steps), keep=keep)
+        )
+
+    def collect(
+        self,
+        uri: str,
+        *,
+        episodes: int,
+        policy: str | Policy = "expert",
+        seed: int = 0,
+        variation: Request = None,
+        max_steps: int | None = None,
+        overwrite: bool = False,
+        codec: "Codec" = "jpeg",
+        quality: int = 95,
+        progress: bool = True,
+    ) -> "Dataset":
+        """Record episodes into a Lance dataset, in the order of their indices.
+
+        A recording that was stopped, however rudely, continues where it was: the same call on the
+        same `uri` records what is missing and gives the same dataset as one uninterrupted run.
+
+        Args:
+            uri: where the dataset is or will be.
+            episodes: the number that the dataset shall have.
+            policy: ``"expert"``, ``"random"``, ``"noop"``, or a policy.
+            seed: the seed of the run.
+            variation: as ``options["variation"]``, the same request for every episode.
+            max_steps: environment steps per episode; None is the environment's own limit.
+            overwrite: discard what is at `uri`.
+            codec: ``"jpeg"``, ``"png"`` or ``"raw"`` for the pictures.
+            quality: JPEG quality, 1 to 100.
+            progress: show a progress bar.
+
+        Returns:
+            The dataset, opened.
+
+        Raises:
+            DatasetError: `uri` holds another recording.
+            UnknownNameError: an unknown policy, factor or codec.
+        """
+        from swm import data
+        from swm.policy import make_policy
+
+        acting = make_policy(policy, self.executor.action_space, self.env_id) if isinstance(policy, str) else policy
+        self.factors.resolve(variation, seed)
+        recipe = _plain(
+            {
+                "env_id": self.env_id,
+                "image_size": list(self.image_size),
+                "seed": seed,
+                "variation": variation,
+                "max_steps": max_steps or self.max_episode_steps,
+                "policy": acting.describe(),
+                "codec": codec,
+                "quality": quality,
+            }
+        )
+        mode: data.Mode = "overwrite" if overwrite else "append"
+        with data.create(uri, mode=mode, codec=codec, quality=quality, provenance={"recording": recipe}) as writer:
+            done = writer.num_episodes
+            if done:
+                _check_recipe(uri, data.open(uri).provenance[-1].get("recording", {}), recipe)
+            requests = self._requests(max(0, episodes - done), done, seed, variation, max_steps)
+            with show_progress("record", episodes, "episodes", done=done, show=progress) as advance:
+                steps = 0
+                for index, record in enumerate(run_episodes(self.executor, acting, requests), start=done):
+                    writer.write(_to_episode(record, index, self.env_id, acting))
+                    steps += len(record.action)
+                    advance(1, f"{steps:,} steps")
+        return data.open(uri)
+
+    def evaluate(self, policy: Policy, tasks: "str | TaskSet", *, progress: bool = True) -> "Evaluation":
+        """Measure a policy on a fixed set of tasks.
+
+        Args:
+            policy: what acts.
+            tasks: a task set or the name of one, for example ``"two_room-v1"``.
+            progress: show a progress bar.
+
+        Raises:
+            InvalidValueError: the tasks belong to another environment.
+        """
+        from swm import evaluation
+
+        task_set = evaluation.load_tasks(tasks) if isinstance(tasks, str) else tasks
+        if task_set.env_id != self.env_id:
+            raise InvalidValueError(
+                f"task set {task_set.name!r} is for {task_set.env_id}, this world is {self.env_id}."
+            )
+        total = len(task_set.tasks) * task_set.protocol.budget
+        with show_progress("evaluate", total, "steps", show=progress) as advance:
+            return evaluation.evaluate(self.executor, policy, task_set, on_step=advance)
+
+    def close(self) -> None:
+        """Close the environments."""
+        self.executor.close()
+
+    def __enter__(self) -> "World":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _requests(
+        self, count: int, first: int, seed: int, variation: Request, max_steps: int | None
+    ) -> list[EpisodeRequest]:
+        if max_steps is not None and max_steps < 1:
+            raise InvalidValueError(f"max_steps must be at least 1, got {max_steps}.")
+        limit = max_steps or self.max_episode_steps
+        seeds = episode_seeds(seed, first, count)
+        return [EpisodeRequest(seed=episode_seed, max_steps=limit, variation=variation) for episode_seed in seeds]
+
+
+def _to_episode(record: EpisodeRecord, index: int, env_id: str, policy: Policy) -> Any:
+    from swm import data
+
+    return data.Episode(
+        observation=record.observation,
+        action=record.action,
+        reward=record.reward,
+        terminated=record.terminated,
+        truncated=record.truncated,
+        success=record.success[1:],
+        metadata={
+            "index": index,
+            "env_id": env_id,
+            "seed": record.request.seed,
+            "variation": record.variation.to_json(),
+            "goal": np.asarray(record.goal).tolist(),
+            "policy": policy.describe(),
+        },
+    )
+
+
+def _plain(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """What `recipe` is after it was stored as JSON."""
+    plain: dict[str, Any] = json.loads(json.dumps(recipe, default=lambda value: np.asarray(value).tolist()))
+    return plain
+
+
+def _check_recipe(uri: str, found: Mapping[str, Any], recipe: Mapping[str, Any]) -> None:
+    """Refuse to continue a recording with other settings."""
+    different = [
+        f"{key}: {found.get(key)!r} there, {value!r} now" for key, value in recipe.items() if found.get(key) != value
+    ]
+    if different:
+        raise DatasetError(
+            f"{uri} holds another recording ({'; '.join(different)}). "
+            "Use another path, or overwrite=True to discard it."
+        )

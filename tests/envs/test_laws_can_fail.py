@@ -1,0 +1,167 @@
+"""Each law of environments finds the fault that it is for."""
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+
+from swm.core.errors import UnknownNameError
+from swm.core.factors import Factor, FactorSpace, Variation
+from swm.core.protocols import Array
+from swm.core.spaces import scalar
+from swm.envs.two_room.env import TwoRoomEnv
+from swm.testing import ENV_LAWS, check_env
+
+
+class OtherStateType(TwoRoomEnv):
+    """Shows float32 states in a float64 space."""
+
+    def _observe(self) -> dict[str, Array]:
+        seen = super()._observe()
+        return {**seen, "state": seen["state"].astype(np.float32)}
+
+
+class OutsideSpace(TwoRoomEnv):
+    """Shows states in other units than its space says."""
+
+    def _observe(self) -> dict[str, Array]:
+        seen = super()._observe()
+        return {**seen, "state": seen["state"] * 1000}
+
+
+class Leaking(TwoRoomEnv):
+    """Keeps the first speed for ever."""
+
+    first: float | None = None
+
+    def _begin(self, variation: Variation, seed: int) -> None:
+        super()._begin(variation, seed)
+        self.first = self.first or variation["agent.speed"]
+        self._simulator.values["agent.speed"][:] = self.first
+
+
+class DrawsTwice(TwoRoomEnv):
+    """Takes one number too many from np_random."""
+
+    def _begin(self, variation: Variation, seed: int) -> None:
+        self.np_random.integers(10)
+        super()._begin(variation, seed)
+
+
+class Idle(TwoRoomEnv):
+    """Has a factor without effect."""
+
+    factors: ClassVar[FactorSpace] = FactorSpace(
+        (
+            *TwoRoomEnv.factors.factors,
+            Factor(name="agent.mood", kind="physical", space=scalar(0, 1), default=0.5, summary="does nothing"),
+        ),
+        TwoRoomEnv.factors.constraints,
+    )
+
+
+class WrongKind(TwoRoomEnv):
+    """Lets the colour of the wall slow the agent down."""
+
+    def _begin(self, variation: Variation, seed: int) -> None:
+        super()._begin(variation, seed)
+        self._simulator.values["agent.speed"][:] -= variation["wall.color"][0] / 255
+
+
+class ForgetsVelocity(TwoRoomEnv):
+    """Restores the position alone."""
+
+    def set_state(self, state: Array) -> None:
+        super().set_state(np.concatenate([state[:2], [0.0, 0.0], state[4:]]))
+
+
+class SharesGoal(TwoRoomEnv):
+    """Hands out its own goal array."""
+
+    def _goal(self) -> tuple[Array, bool, float]:
+        return self._simulator.goal[0], *super()._goal()[1:]
+
+
+class AlwaysSolved(TwoRoomEnv):
+    """Says success everywhere."""
+
+    def _goal(self) -> tuple[Array, bool, float]:
+        goal, _, distance = super()._goal()
+        return goal, True, distance
+
+
+class WrongGoalPicture(TwoRoomEnv):
+    """Shows the present as the goal."""
+
+    def goal_pixels(self) -> Array:
+        return self._observe()["pixels"]
+
+
+class Resizes(TwoRoomEnv):
+    """Shows another part of the arena at another size."""
+
+    def _observe(self) -> dict[str, Array]:
+        seen = super()._observe()
+        return {**seen, "pixels": np.roll(seen["pixels"], self.image_size[0] // 100, axis=1)}
+
+
+class NotPickled(TwoRoomEnv):
+    """Loses its episode when it is pickled."""
+
+    def __reduce__(self) -> Any:
+        return _begun, (self.image_size,)
+
+
+def _begun(size: tuple[int, int]) -> NotPickled:
+    env = NotPickled(size)
+    env.reset(seed=0)
+    return env
+
+
+class TakesAnything(TwoRoomEnv):
+    """Repairs bad actions instead of refusing them."""
+
+    def step(self, action: Array) -> Any:
+        return super().step(np.nan_to_num(np.resize(np.asarray(action, np.float64), 2)))
+
+
+@pytest.mark.parametrize(
+    ("law", "env"),
+    [
+        ("gymnasium", OutsideSpace),
+        ("observations", OtherStateType),
+        ("determinism", Leaking),
+        ("seeding", DrawsTwice),
+        ("effects", Idle),
+        ("effects", WrongKind),
+        ("states", ForgetsVelocity),
+        ("memory", SharesGoal),
+        ("success", AlwaysSolved),
+        ("goals", WrongGoalPicture),
+        ("sizes", Resizes),
+        ("pickling", NotPickled),
+        ("bad_inputs", TakesAnything),
+    ],
+)
+def test_a_fault_is_found(law: str, env: Callable[..., TwoRoomEnv]) -> None:
+    with pytest.raises(AssertionError, match=f"law '{law}' is broken: "):
+        check_env(env, [law])
+
+
+def test_factor_laws_find_faults(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = FactorSpace.resolve
+
+    def careless(self: FactorSpace, request: Any, seed: int) -> Variation:
+        moved = seed + (isinstance(request, str) and request not in ("all", "train"))
+        return original(self, request, moved)
+
+    monkeypatch.setattr(FactorSpace, "resolve", careless)
+    with pytest.raises(AssertionError, match=r"law 'independence' is broken: .*leaves '.*position' as it was"):
+        check_env(TwoRoomEnv, ["independence"])
+
+
+def test_law_names_are_checked() -> None:
+    with pytest.raises(UnknownNameError, match="'effects'"):
+        check_env(TwoRoomEnv, ["effect"])
+    assert all(law.__doc__ for law in ENV_LAWS.values())

@@ -1,0 +1,79 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium import spaces
+
+import swm.envs
+from swm.core.errors import InvalidValueError, UnknownNameError
+from swm.core.registry import load_target
+from swm.envs import ENVS, make, make_executor, make_expert
+from swm.envs.two_room.factors import SUCCESS_DISTANCE
+
+
+@pytest.mark.parametrize("env_id", ENVS)
+def test_rows_name_what_exists_and_gymnasium_makes_it(env_id: str) -> None:
+    row = ENVS[env_id]
+    for target in (row.target, row.native, row.expert):
+        assert target is None or load_target(target).__doc__
+    with gymnasium.make(env_id, image_size=32) as env:
+        assert env.spec is not None
+        assert env.spec.max_episode_steps == row.max_episode_steps
+        observation, _ = env.reset(seed=3)
+        expected, _ = make(env_id, image_size=32).reset(seed=3)
+        assert np.array_equal(observation["pixels"], expected["pixels"])
+        env.step(env.action_space.sample())
+
+
+def test_the_documented_factors_and_the_success_radius_are_the_real_ones() -> None:
+    assert ENVS["swm/TwoRoom-v0"].success_radius == SUCCESS_DISTANCE
+    page = (Path(__file__).parents[2] / "docs" / "environments.md").read_text()
+    rows = {
+        line.split("|")[1].strip(" `"): line.split("|")[2:5] for line in page.splitlines() if line.startswith("| `")
+    }
+    for name, factor in make("swm/TwoRoom-v0").factors.items():
+        kind, default, documented = (cell.strip() for cell in rows[name])
+        assert kind == factor.kind
+        if factor.space.shape == () and isinstance(factor.space, spaces.Box):
+            assert default == f"{factor.default:g}"
+            assert documented == f"{factor.space.low:g} to {factor.space.high:g}"
+
+
+def test_importing_the_room_is_light() -> None:
+    code = "import sys, swm.envs; print([m for m in ('mujoco', 'torch', 'lance', 'matplotlib') if m in sys.modules])"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"
+
+
+def test_unknown_names_are_answered_with_the_closest() -> None:
+    with pytest.raises(UnknownNameError, match=r"unknown environment: 'swm/TwoRooms-v0'.*'swm/TwoRoom-v0'"):
+        make("swm/TwoRooms-v0")
+    with pytest.raises(UnknownNameError, match=r"unknown executor: 'proces'.*'process'"):
+        make_executor("swm/TwoRoom-v0", 2, 32, executor="proces")
+
+
+@pytest.mark.parametrize("size", [15, 1025, 64.0, "64", (64,), (64, 64, 3), (64, 8), None, True])
+@pytest.mark.parametrize("executor", swm.envs.EXECUTORS)
+def test_image_sizes_are_checked(size: object, executor: str) -> None:
+    with pytest.raises(InvalidValueError, match="16 to 1024"):
+        make_executor("swm/TwoRoom-v0", 2, size, executor=executor)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("count", [0, -1, 2.0])
+def test_the_number_of_environments_is_checked(count: int) -> None:
+    with pytest.raises(InvalidValueError, match="num_envs"):
+        make_executor("swm/TwoRoom-v0", count, 32)
+
+
+def test_missing_parts_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = swm.envs.EnvRow(
+        target=ENVS["swm/TwoRoom-v0"].target, summary="", max_episode_steps=1, success_radius=1.0, unit=""
+    )
+    monkeypatch.setitem(ENVS._rows, "bare", row)
+    with pytest.raises(InvalidValueError, match="no native executor; use executor='process'"):
+        make_executor("bare", 2, 32)
+    with pytest.raises(InvalidValueError, match="no expert"):
+        make_expert("bare")
