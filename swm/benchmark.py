@@ -96,6 +96,8 @@ class OodResult:
     """The in-distribution cell first."""
     skipped: Mapping[str, str]
     """Factor or cell -> why it could not be run."""
+    about: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Factor -> its kind, unit and summary."""
     frames: Mapping[str, Array] = field(default_factory=dict, compare=False)
     """Cell name -> what its first task shows at the start, (height, width, 3) uint8."""
 
@@ -128,6 +130,7 @@ class OodResult:
             "env_id": self.env_id,
             "config": to_json(self.config),
             "skipped": dict(self.skipped),
+            "about": to_json(self.about),
             "ranking": [{"factor": factor, **to_json(verdict)} for factor, verdict in self.ranking().items()],
             "cells": [
                 {
@@ -223,6 +226,7 @@ def run_ood(
             "policies": list(policies),
             "skipped": {**skipped, **impossible},
             "cells": [{"factor": cell.factor, "severity": cell.severity} for cell in cells],
+            "about": {cell.factor: _about(executor.factors[cell.factor]) for cell in cells if cell.factor},
         },
     )
     return load_ood(out_dir)
@@ -253,8 +257,13 @@ def load_ood(out_dir: Path) -> OodResult:
         config=from_json(OodConfig, data["config"]),
         cells=tuple(cells),
         skipped=data["skipped"],
+        about=data["about"],
         frames=frames,
     )
+
+
+def _about(factor: Factor) -> dict[str, str]:
+    return {"kind": factor.kind, "unit": factor.unit, "summary": factor.summary}
 
 
 # ---------------------------------------------------------------------------------------- stages
