@@ -66,11 +66,13 @@ class FactoredEnv(gymnasium.Env[dict[str, Array], Array], ABC):
     Actions outside the action space are clipped to it; actions of a wrong shape or with a number
     that is not finite are refused before anything moves.
 
-    A subclass sets the spaces and `factors` and defines the abstract members.
+    A subclass sets the spaces, `factors` and `state_names`, and defines the abstract members.
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 10}  # noqa: RUF012 - as in gymnasium
     factors: ClassVar[FactorSpace]
+    state_names: ClassVar[tuple[str, ...]]
+    """The name of each entry of the observation's ``state``."""
     observation_space: spaces.Dict  # type: ignore[assignment]
     action_space: spaces.Box
     goal_space: spaces.Box
