@@ -14,6 +14,8 @@ from swm.core.spaces import is_rgb
 PATH = Path(__file__).parent / "images" / "two_room_factors.png"
 ENV_ID = "swm/TwoRoom-v0"
 PLACES = {"agent.position": (48.0, 160.0), "target.position": (176.0, 160.0)}
+MARKER = {"target.visible": 1}
+"""The goal is marked in all cells but those of the defaults."""
 COLUMNS = 8
 STEPS = 14
 """Steps of the path that is drawn for a factor that acts on the motion."""
@@ -49,7 +51,7 @@ def main() -> None:
     figure = Figure(figsize=(COLUMNS * 1.3, rows * 1.46), dpi=120)
     for index, (title, values, moves) in enumerate(cells):
         axes = figure.add_subplot(rows, COLUMNS, index + 1)
-        env.reset(seed=1, options={"variation": {**PLACES, **values}})
+        env.reset(seed=1, options={"variation": {**PLACES, **MARKER, **values} if values else PLACES})
         picture = env.goal_pixels() if title == "goal picture" else env.render()
         axes.imshow(picture, extent=(0, 224, 224, 0))
         if moves:

@@ -66,7 +66,7 @@ class FactoredEnv(gymnasium.Env[dict[str, Array], Array], ABC):
     Actions outside the action space are clipped to it; actions of a wrong shape or with a number
     that is not finite are refused before anything moves.
 
-    A subclass sets the spaces and `factors` and defines the abstract members.
+    A subclass sets the spaces, `factors` and `state_names`, and defines the abstract members.
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 10}  # noqa: RUF012 - as in gymnasium

@@ -61,6 +61,11 @@ def gymnasium(make_env: MakeEnv) -> None:
 def observations(make_env: MakeEnv) -> None:
     """Observations lie in their space; info has variation, goal, success and distance, of the right types."""
     env = make_env()
+    require(
+        env.observation_space["state"].shape == (len(env.state_names),),
+        "state_names has a name for each entry of state",
+    )
+    require(len(set(env.state_names)) == len(env.state_names), "the names of state's entries differ")
     for request in (None, "all"):
         for observation, _, info in play(env, *reset(env, 3, request), actions(env, 20)):
             require(env.observation_space.contains(observation), "the observation lies in observation_space")

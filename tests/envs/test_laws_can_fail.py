@@ -22,6 +22,12 @@ class OtherStateType(TwoRoomEnv):
         return {**seen, "state": seen["state"].astype(np.float32)}
 
 
+class Nameless(TwoRoomEnv):
+    """Names only half of its state."""
+
+    state_names = ("x", "y")
+
+
 class OutsideSpace(TwoRoomEnv):
     """Shows states in other units than its space says."""
 
@@ -131,6 +137,7 @@ class TakesAnything(TwoRoomEnv):
     [
         ("gymnasium", OutsideSpace),
         ("observations", OtherStateType),
+        ("observations", Nameless),
         ("determinism", Leaking),
         ("seeding", DrawsTwice),
         ("effects", Idle),
