@@ -17,7 +17,7 @@ from swm.testing.models import check_world_model
 TINY: dict[str, list[dict[str, Any]]] = {
     "lewm": [
         {},
-        {"history": 1, "dropout": 0.0},
+        {"history": 1, "dropout": 0.0, "conv_norm": False},
         {"encoder": "vit", "patch_size": 8, "vit_depth": 1, "vit_heads": 2, "vit_hidden": 16, "latent_dim": 16},
         {"num_frames": 5, "prediction_steps": 3, "inverse_dynamics_weight": 0.5, "temporal_similarity_weight": 0.1},
     ],
