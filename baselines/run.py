@@ -168,7 +168,7 @@ class Run:
         loss.backward()  # type: ignore[no-untyped-call]
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.grad_clip)
         self.optimizer.step()
-        return {**metrics, "grad_norm": norm, "learning_rate": torch.tensor(rate)}
+        return {**metrics, "grad_norm": norm, "learning_rate": torch.tensor(rate, dtype=torch.float64)}
 
     def _check_finite(self, metrics: Mapping[str, Tensor]) -> None:
         bad = [name for name in ("loss", "grad_norm") if not torch.isfinite(metrics[name])]

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from swm.baselines.common.blocks import NORM_EPS, Block, learned_positions
 from swm.core.errors import InvalidValueError
@@ -102,5 +101,5 @@ class ConvEncoder(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Encode (N, 3, height, width) to (N, out_features)."""
-        features: Tensor = self.out(F.gelu(self.stages(images).flatten(1)))
+        features: Tensor = self.out(self.stages(images).flatten(1))
         return features

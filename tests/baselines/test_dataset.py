@@ -35,7 +35,7 @@ def dataset(tmp_path: Path, toy: Any) -> Any:
 
 CONFIG = TrainConfig(
     steps=6,
-    batch_size=4,
+    batch_size=16,
     log_every=1,
     eval_every=3,
     eval_batches=2,
