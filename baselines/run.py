@@ -42,7 +42,7 @@ class Batches(Protocol):
         ...
 
     def epoch(self, shuffle: bool = False) -> Iterator[dict[str, Tensor]]:
-        """Yield each clip once."""
+        """Yield each clip once, shuffled the same way each time."""
         ...
 
     def state_dict(self) -> dict[str, Any]:
@@ -168,7 +168,7 @@ class Run:
         loss.backward()  # type: ignore[no-untyped-call]
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.grad_clip)
         self.optimizer.step()
-        return {**metrics, "grad_norm": norm, "learning_rate": torch.tensor(rate)}
+        return {**metrics, "grad_norm": norm, "learning_rate": torch.tensor(rate, dtype=torch.float64)}
 
     def _check_finite(self, metrics: Mapping[str, Tensor]) -> None:
         bad = [name for name in ("loss", "grad_norm") if not torch.isfinite(metrics[name])]
@@ -191,7 +191,7 @@ class Run:
     def _validate(self) -> dict[str, float]:
         """Measure and score the model, and keep it if it is the best."""
         self.model.eval()
-        some = itertools.islice(self.validation.epoch(shuffle=False), self.config.eval_batches)
+        some = itertools.islice(self.validation.epoch(shuffle=True), self.config.eval_batches)
         batches = (self._to_device(batch) for batch in some)
         with torch.no_grad():
             with self._autocast():

@@ -142,9 +142,13 @@ def train(
         clips = dataset.clips(
             num_steps=num_steps, frame_skip=model.spec.frame_skip, columns=("pixels", "action"), split=split
         )
-        seed = derive_seed(config.seed, "batches", split)
-        loader: Batches = swm.data.Loader(clips, config.batch_size, seed=seed, num_workers=config.num_workers)
-        return loader
+        return swm.data.Loader(
+            clips,
+            config.batch_size,
+            seed=derive_seed(config.seed, "batches", split),
+            num_workers=config.num_workers,
+            drop_last=split == "train",
+        )
 
     return fit(
         model,

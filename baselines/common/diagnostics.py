@@ -24,13 +24,14 @@ def effective_rank(latents: Tensor) -> float:
     Returns:
         From 1 (a line) to min(N - 1, D); 0 if all rows are equal.
     """
-    values = torch.linalg.svdvals((latents - latents.mean(0)).double())
+    latents = latents.cpu().double()
+    values = torch.linalg.svdvals(latents - latents.mean(0))
     share = values / values.sum()
     return float(torch.exp(torch.special.entr(share).sum())) if values.sum() > 0 else 0.0
 
 
 def latent_statistics(latents: Tensor) -> dict[str, float]:
-    """Effective rank, and standard deviation over the batch of the weakest and the mean dimension.
+    """Effective rank, and the standard deviation over the batch: least, mean and greatest of the dimensions.
 
     Args:
         latents: shape (N, D).
@@ -40,6 +41,7 @@ def latent_statistics(latents: Tensor) -> dict[str, float]:
         "effective_rank": effective_rank(latents),
         "latent_std_min": float(std.min()),
         "latent_std_mean": float(std.mean()),
+        "latent_std_max": float(std.max()),
     }
 
 

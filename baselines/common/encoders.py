@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from swm.baselines.common.blocks import NORM_EPS, Block, learned_positions
 from swm.core.errors import InvalidValueError
@@ -68,16 +67,17 @@ def _init_linear(module: nn.Module) -> None:
 class ConvEncoder(nn.Module):
     """A small convolutional encoder for small pictures.
 
-    Each stage is a 3x3 convolution of stride 2 with GroupNorm and GELU. The last feature map is
-    flattened, not pooled: where something is matters more here than what it is.
+    Each stage is a 3x3 convolution of stride 2, GroupNorm if asked for, and GELU. The last feature
+    map is flattened, not pooled: where something is matters more here than what it is.
     """
 
-    def __init__(self, image_size: tuple[int, int], *, channels: Sequence[int], out_features: int) -> None:
+    def __init__(self, image_size: tuple[int, int], *, channels: Sequence[int], norm: bool, out_features: int) -> None:
         """Make the encoder.
 
         Args:
             image_size: height and width of the pictures.
             channels: channels of each stage, multiples of 8.
+            norm: whether each convolution is followed by a GroupNorm of 8 channels per group.
             out_features: length of the feature vector.
 
         Raises:
@@ -90,7 +90,10 @@ class ConvEncoder(nn.Module):
         layers: list[nn.Module] = []
         before = 3
         for count in channels:
-            layers += [nn.Conv2d(before, count, 3, stride=2, padding=1), nn.GroupNorm(count // 8, count), nn.GELU()]
+            layers.append(nn.Conv2d(before, count, 3, stride=2, padding=1))
+            if norm:
+                layers.append(nn.GroupNorm(count // 8, count))
+            layers.append(nn.GELU())
             before = count
         self.stages = nn.Sequential(*layers)
         height, width = (-(-side // 2 ** len(channels)) for side in image_size)
@@ -98,5 +101,5 @@ class ConvEncoder(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Encode (N, 3, height, width) to (N, out_features)."""
-        features: Tensor = self.out(F.gelu(self.stages(images).flatten(1)))
+        features: Tensor = self.out(self.stages(images).flatten(1))
         return features

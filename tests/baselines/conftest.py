@@ -12,8 +12,6 @@ from torch import Tensor
 from swm.baselines.base import Baseline, build
 from swm.baselines.lewm import LeWMConfig
 
-torch.set_num_threads(1)
-
 SIZE, FRAME_SKIP, ACTION_DIM = 16, 2, 2
 
 
@@ -45,9 +43,9 @@ class ToyBatches:
             yield {name: values[rows] for name, values in self.clips.items()}
 
     def epoch(self, shuffle: bool = False) -> Iterator[dict[str, Tensor]]:
-        assert not shuffle
-        for rows in torch.arange(len(self.clips["pixels"])).split(self.batch_size):
-            yield {name: values[rows] for name, values in self.clips.items()}
+        assert shuffle, "neighbouring clips would not be a sample"
+        for begin in range(0, len(self.clips["pixels"]), self.batch_size):
+            yield {name: values[begin : begin + self.batch_size] for name, values in self.clips.items()}
 
     def state_dict(self) -> dict[str, Any]:
         return {"handed_out": self.handed_out}

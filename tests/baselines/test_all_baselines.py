@@ -1,6 +1,9 @@
 """Every baseline keeps the contract of world models."""
 
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +20,7 @@ from swm.testing.models import check_world_model
 TINY: dict[str, list[dict[str, Any]]] = {
     "lewm": [
         {},
-        {"history": 1, "dropout": 0.0},
+        {"history": 1, "dropout": 0.0, "conv_norm": False},
         {"encoder": "vit", "patch_size": 8, "vit_depth": 1, "vit_heads": 2, "vit_hidden": 16, "latent_dim": 16},
         {"num_frames": 5, "prediction_steps": 3, "inverse_dynamics_weight": 0.5, "temporal_similarity_weight": 0.1},
     ],
@@ -44,6 +47,13 @@ def test_the_tiny_preset_builds_and_runs(name: str) -> None:
     loss, metrics = model.loss({"pixels": pixels, "action": torch.randn(4, model.num_frames - 1, model.block_dim)})
     assert torch.isfinite(loss)
     assert "loss" in metrics
+
+
+def test_listing_the_baselines_loads_no_torch() -> None:
+    program = (
+        "import sys; import swm.baselines; assert list(swm.baselines.BASELINES); assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(__file__).parents[2])
 
 
 def test_presets_are_named() -> None:

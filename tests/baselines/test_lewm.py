@@ -200,13 +200,14 @@ def test_bad_encoders_are_refused() -> None:
     with pytest.raises(InvalidValueError, match="cannot have 5 heads"):
         ViT((28, 28), patch_size=14, width=12, depth=1, heads=5, hidden=8)
     with pytest.raises(InvalidValueError, match="multiples of 8"):
-        ConvEncoder((64, 64), channels=(8, 12), out_features=4)
+        ConvEncoder((64, 64), channels=(8, 12), norm=True, out_features=4)
     with pytest.raises(InvalidValueError, match="takes a LeWMConfig as config, got a dict"):
         build("lewm", {}, image_size=(64, 64), action_dim=2)
 
 
-def test_the_conv_encoder_takes_odd_sizes() -> None:
-    encoder = ConvEncoder((65, 33), channels=(8, 8, 8), out_features=5)
+@pytest.mark.parametrize("norm", [True, False])
+def test_the_conv_encoder_takes_odd_sizes(norm: bool) -> None:
+    encoder = ConvEncoder((65, 33), channels=(8, 8, 8), norm=norm, out_features=5)
     assert encoder(torch.zeros(2, 3, 65, 33)).shape == (2, 5)
 
 

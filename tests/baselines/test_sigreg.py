@@ -14,7 +14,8 @@ GRID = (torch.arange(40_000, dtype=torch.float64) + 0.5) / 40_000
 
 
 def gaussian(std: float) -> Tensor:
-    return std * torch.special.ndtri(GRID)
+    samples: Tensor = std * torch.special.ndtri(GRID)
+    return samples
 
 
 def laplace() -> Tensor:

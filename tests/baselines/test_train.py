@@ -96,11 +96,12 @@ def test_a_stopped_run_continues_to_the_same_end(step: int, run: Any, tmp_path: 
 
 
 KILLED = """
-import os, signal, sys, importlib.util
+import os, signal, sys
 from pathlib import Path
 import torch
 sys.path.insert(0, sys.argv[1])
 import conftest as toy
+torch.set_num_threads(1)
 from swm.baselines.train import TrainConfig, fit
 
 def on_progress(step, metrics):
