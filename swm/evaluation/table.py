@@ -58,5 +58,5 @@ def _cells(evaluation: Evaluation) -> list[str]:
 
 
 def _versus(evaluation: Evaluation, other: Evaluation) -> str:
-    comparison = compare(evaluation.outcomes.tolist(), other.outcomes.tolist())
+    comparison = compare(evaluation.outcomes, other.outcomes)
     return f"{100 * comparison.difference.value:+.0f} ({comparison.p_value:.2g})"
