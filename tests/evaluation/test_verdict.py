@@ -54,6 +54,20 @@ def test_a_factor_that_costs_a_fifth_is_rarely_said_to_hold() -> None:
     assert sum(label == "holds" for label in labels) <= 6
 
 
+@pytest.mark.parametrize(
+    ("tasks", "paired", "low", "high"),
+    [(50, False, 0.7, 0.9), (50, True, 0.7, 0.9), (100, False, 0.95, 1.0), (100, True, 0.95, 1.0)],
+)
+def test_power(tasks: int, paired: bool, low: float, high: float) -> None:
+    """How often a loss of 20 points of 90 at each of four severities is called out: the documentation's numbers."""
+    rng, called = np.random.default_rng(0), 0
+    for _ in range(200):
+        luck = rng.random(tasks)
+        shifted = {s: (luck if paired else rng.random(tasks)) < 0.7 for s in (0.25, 0.5, 0.75, 1.0)}
+        called += judge(luck < 0.9, shifted).label in ("degrades", "breaks")
+    assert low <= called / 200 <= high
+
+
 def test_a_verdict_needs_a_severity() -> None:
     with pytest.raises(InvalidValueError, match="at least one severity"):
         judge(ALL, {})
