@@ -71,6 +71,10 @@ class FactoredEnv(gymnasium.Env[dict[str, Array], Array], ABC):
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 10}  # noqa: RUF012 - as in gymnasium
     factors: ClassVar[FactorSpace]
+    state_names: ClassVar[tuple[str, ...]]
+    """Names of the components of ``observation["state"]``."""
+    goal_names: ClassVar[tuple[str, ...]]
+    """Names of the components of a goal state."""
     observation_space: spaces.Dict  # type: ignore[assignment]
     action_space: spaces.Box
     goal_space: spaces.Box

@@ -125,8 +125,8 @@ def _video() -> Check:
         for frame in [*frames, None]:
             out.mux(stream.encode(frame))
     buffer.seek(0)
-    with av.open(buffer) as source:
-        count = sum(1 for _ in source.decode(video=0))
+    with av.open(buffer, "r") as source:
+        count = len(list(source.decode(video=0)))
     assert count == 3, f"{count} of 3 frames came back"
     return Check(name="video", status="ok", detail=f"PyAV {av.__version__} with H.264")
 

@@ -146,7 +146,7 @@ class Experiment:
         task_set = load_tasks(self.tasks)
         if task_set.env_id != self.model.spec.env_id:
             raise InvalidValueError(
-                f"task set {self.tasks!r} is for {task_set.env_id}, the model for {self.model.spec.env_id or 'no known'}."
+                f"task set {self.tasks!r} is for {task_set.env_id}, the model for {self.model.spec.env_id or 'none'}."
             )
         return task_set
 
@@ -162,7 +162,8 @@ def probe_goal(model: "Baseline", dataset: "Dataset") -> dict[str, float]:
 
     from swm import envs
 
-    names = envs.make(model.spec.env_id).state_names
+    env = envs.make(model.spec.env_id)
+    wanted = [env.state_names.index(name) for name in env.goal_names]
     sides: list[Any] = []
     for split in ("train", "val"):
         clips = dataset.clips(num_steps=1, columns=("pixels", "state"), split=split)
@@ -173,9 +174,9 @@ def probe_goal(model: "Baseline", dataset: "Dataset") -> dict[str, float]:
                 model.encode(torch.from_numpy(part).to(model.device)).flatten(1).cpu()
                 for part in np.array_split(batch["pixels"], max(1, len(chosen) // 256))
             ]
-        sides += [torch.cat(parts).numpy(), batch["state"][:, 0]]
+        sides += [torch.cat(parts).numpy(), batch["state"][:, 0, wanted]]
     result = linear_probe(*sides)
-    return {name: float(r) for name, r in zip(names, result.r, strict=True) if np.isfinite(r)}
+    return {name: float(r) for name, r in zip(env.goal_names, result.r, strict=True)}
 
 
 def planning_score(count: int, planner: Planner | None = None) -> "Callable[[Baseline], float]":

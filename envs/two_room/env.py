@@ -80,6 +80,8 @@ class TwoRoomEnv(FactoredEnv):
     """
 
     factors = FACTORS
+    state_names = ("x", "y", "vx", "vy")
+    goal_names = ("x", "y")
 
     def __init__(self, image_size: int | tuple[int, int] = 64, render_mode: str | None = "rgb_array") -> None:
         """Make the environment; see the class for the arguments."""

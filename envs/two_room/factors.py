@@ -14,8 +14,13 @@ from swm.envs.two_room.geometry import SIZE
 SUCCESS_DISTANCE = 16.0
 """The goal is reached when the agent's centre is nearer to it than this, in world units."""
 MAX_SPEED = 10.0
-TARGET_VISIBLE = 1
-"""Whether the goal's marker is drawn by default."""
+TARGET_VISIBLE = 0
+"""Whether the goal's marker is drawn by default.
+
+It is not: a marker that stands still for a whole episode is the easiest thing to predict, and a
+joint-embedding model then encodes the marker instead of the agent (arXiv 2211.10831).
+"""
+_MARKER = {"target.visible": 1}
 
 _DOOR_MARGIN = 1.5
 _DOOR_GAP = 4.0
@@ -65,6 +70,7 @@ def _target() -> tuple[Factor, ...]:
             kind="visual",
             space=rgb(),
             default=(0, 158, 115),
+            requires=_MARKER,
             summary="colour of the goal's marker",
         ),
         Factor(
@@ -73,6 +79,7 @@ def _target() -> tuple[Factor, ...]:
             space=scalar(4, 12),
             default=7.0,
             unit="world units",
+            requires=_MARKER,
             summary="radius of the goal's marker; success does not depend on it",
         ),
         _place("target.position", "where the goal is"),

@@ -74,7 +74,7 @@ class Train:
             section, name, value = parse_change(change)
             changes[section][name] = value
         configs = {"model": preset.model, "train": preset.train}
-        return tuple(from_json(type(config), {**to_json(config), **changes[key]}) for key, config in configs.items())  # type: ignore[return-value]
+        return tuple(from_json(type(config), {**to_json(config), **changes[key]}) for key, config in configs.items())
 
 
 def parse_change(text: str) -> tuple[str, str, Any]:

@@ -97,12 +97,7 @@ class Factor:
             raise InvalidValueError(f"severity must be in [0, 1], got {severity!r}.")
         if severity == 0.0:
             return self.sample_train(rng)
-        rule: Callable[..., Value] | None = self.shift
-        if rule is None and isinstance(self.space, spaces.Discrete):
-            rule = ranges.shift_discrete
-        elif rule is None:
-            rule = ranges.shift_rgb if ranges.is_rgb(self.space) else ranges.shift_box
-        return rule(self.space, self.train, severity, rng)
+        return (self.shift or ranges.shift_rule(self.space))(self.space, self.train, severity, rng)
 
 
 class Variation(Mapping[str, Value]):

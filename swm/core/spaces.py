@@ -4,6 +4,7 @@ A *severity* in (0, 1] is the distance of a value from the training range, as a 
 from the edge of that range to the edge of the full range.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -76,6 +77,13 @@ def sample(space: spaces.Space[Any], rng: np.random.Generator) -> Value:
     if np.issubdtype(space.dtype, np.integer):
         return rng.integers(space.low, space.high, size=space.shape, endpoint=True).astype(space.dtype)
     return cast(space, rng.uniform(space.low, space.high), "sample")
+
+
+def shift_rule(space: spaces.Space[Any]) -> Callable[..., Value]:
+    """The rule ``(full, train, severity, rng)`` that draws held-out values of a space."""
+    if isinstance(space, spaces.Discrete):
+        return shift_discrete
+    return shift_rgb if is_rgb(space) else shift_box
 
 
 def shift_box(full: spaces.Box, train: spaces.Box, severity: float, rng: np.random.Generator) -> Value:

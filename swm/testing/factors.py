@@ -39,12 +39,15 @@ def requests(make_env: MakeEnv) -> None:
 
 
 def independence(make_env: MakeEnv) -> None:
-    """Sampling one factor leaves all others as they were, unless a constraint relates them."""
+    """Sampling one factor leaves all others as they were, unless a constraint or a requirement relates them."""
     env = make_env()
     space = env.factors
     for seed, name in enumerate(space):
         plain, varied = reset(env, seed, None)[1]["variation"], reset(env, seed, name)[1]["variation"]
-        related = {other for c in space.constraints if name in c.names for other in c.names} | {name}
+        related = {other for c in space.constraints if name in c.names for other in c.names} | {
+            name,
+            *space[name].requires,
+        }
         for other in space:
             require(
                 other in related or equal(plain[other], varied[other]), f"sampling {name!r} leaves {other!r} as it was"
@@ -107,9 +110,9 @@ def effects(make_env: MakeEnv) -> None:
 
 
 def _pairs(space: FactorSpace, name: str) -> Iterator[tuple[Variation, Variation]]:
-    """Variations that differ in one factor alone: from a default reset first, then from random ones."""
+    """Variations that differ in one factor alone: from a default reset (with what it requires), then from random ones."""
     for context in range(_CONTEXTS):
-        base = space.resolve("all" if context else None, context)
+        base = space.resolve("all" if context else dict(space[name].requires), context)
         rng = np.random.default_rng(context)
         for _ in range(_CONTEXTS):
             value = space[name].sample_shift(1.0, rng)
