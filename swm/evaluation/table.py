@@ -13,7 +13,7 @@ def render_table(evaluations: Mapping[str, Evaluation], *, versus: str | None = 
 
     Args:
         evaluations: row name -> evaluation.
-        versus: a row name: the others then show their paired difference to it and its p-value.
+        versus: a row name: the others then show their paired difference to it in points, and its p-value.
 
     Returns:
         A table to print with ``rich.print``.
@@ -22,8 +22,8 @@ def render_table(evaluations: Mapping[str, Evaluation], *, versus: str | None = 
     title = f"{first.manifest['task_set']} · {len(first.rows)} tasks · budget {first.manifest['budget']} steps"
     table = Table(title=title, title_justify="left")
     table.add_column("policy")
-    for heading in ("success %", "95 % interval", "at end %", "steps to goal", "distance left", "plan p95 ms"):
-        table.add_column(heading, justify="right")
+    for heading in ("success %", "95 % CI", "at end %", "steps to goal", "left over", "plan p95 ms"):
+        table.add_column(heading, justify="right", overflow="fold")
     if versus is not None:
         table.add_column(f"minus {versus} (p)", justify="right")
     for name, evaluation in evaluations.items():
@@ -53,4 +53,4 @@ def _percent(value: float) -> str:
 
 def _versus(evaluation: Evaluation, other: Evaluation) -> str:
     comparison = compare(evaluation.outcomes, other.outcomes)
-    return f"{100 * comparison.difference.value:+.0f} ({comparison.p_value:.2g})"
+    return f"{100 * comparison.difference.value:+.0f} ({comparison.p_value:.0e})"
