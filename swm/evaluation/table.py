@@ -22,7 +22,7 @@ def render_table(evaluations: Mapping[str, Evaluation], *, versus: str | None = 
     title = f"{first.manifest['task_set']} · {len(first.rows)} tasks · budget {first.manifest['budget']} steps"
     table = Table(title=title, title_justify="left")
     table.add_column("policy")
-    for heading in ("success %", "95 % CI", "at end %", "steps to goal", "left over", "plan p95 ms"):
+    for heading in ("success %", "95 % CI", "at end %", "steps to goal", "final distance", "plan p95 ms"):
         table.add_column(heading, justify="right", overflow="fold")
     if versus is not None:
         table.add_column(f"minus {versus} (p)", justify="right")
