@@ -35,6 +35,9 @@ Progress = Callable[[str, int, int], None]
 """Called as (stage, done, total), with episodes as the unit."""
 MODEL, ORACLE = "model", "oracle"
 """The policies that every run has: the one that is judged, and the one that shows what can be reached."""
+INDEX = "benchmark.json"
+"""Lists the cells of a finished run; written last, and removed first when a run begins again."""
+PREDICTION = "prediction.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -212,6 +215,7 @@ def run_ood(
     cells, skipped = plan_cells(executor.factors, config)
     tasks, impossible = _tasks_of(executor, expert, cells, config, out_dir, env_id, progress)
     cells = [cell for cell in cells if cell.name in tasks]
+    (out_dir / INDEX).unlink(missing_ok=True)
     starts, _ = start_and_goal_pictures(executor, [tasks[cell.name].tasks[0] for cell in cells])
     _save_frames(out_dir / "frames.npz", {cell.name: start for cell, start in zip(cells, starts, strict=True)})
     for name, policy in policies.items():
@@ -219,11 +223,12 @@ def run_ood(
     if model is not None:
         _run_prediction(executor, expert, model, policies[MODEL], tasks, config, out_dir, progress)
     write_json(
-        out_dir / "benchmark.json",
+        out_dir / INDEX,
         {
             "env_id": env_id,
             "config": config,
             "policies": list(policies),
+            "prediction": model is not None,
             "skipped": {**skipped, **impossible},
             "cells": [{"factor": cell.factor, "severity": cell.severity} for cell in cells],
             "about": {cell.factor: _about(executor.factors[cell.factor]) for cell in cells if cell.factor},
@@ -238,7 +243,7 @@ def load_ood(out_dir: Path) -> OodResult:
     Raises:
         DatasetError: there is no finished run in `out_dir`.
     """
-    path = out_dir / "benchmark.json"
+    path = out_dir / INDEX
     if not path.is_file():
         raise DatasetError(f"{out_dir} holds no finished benchmark: {path.name} is missing. Run it (again) to the end.")
     data = json.loads(path.read_text(encoding="utf-8"))
@@ -247,8 +252,7 @@ def load_ood(out_dir: Path) -> OodResult:
         cell = OodCell(**key)
         folder = out_dir / "cells" / cell.name
         results = {name: Evaluation.from_json(_read(folder / f"{name}.json")) for name in data["policies"]}
-        prediction = folder / "prediction.json"
-        error = from_json(PredictionError, _read(prediction)["error"]) if prediction.is_file() else None
+        error = from_json(PredictionError, _read(folder / PREDICTION)["error"]) if data["prediction"] else None
         cells.append(replace(cell, results=results, prediction=error))
     with np.load(out_dir / "frames.npz") as archive:
         frames = {name: archive[name] for name in archive.files}
@@ -355,7 +359,7 @@ def _run_prediction(
     inputs = {
         cell: hash_json([each.sha256, described, horizon, config.prediction_episodes]) for cell, each in tasks.items()
     }
-    paths = {cell: out_dir / "cells" / cell / "prediction.json" for cell in tasks}
+    paths = {cell: out_dir / "cells" / cell / PREDICTION for cell in tasks}
     todo = [cell for cell in tasks if read_cell(paths[cell], inputs[cell]) is None]
     flat = [task for cell in todo for task in tasks[cell].tasks[: config.prediction_episodes]]
     runs = run_tasks(executor, expert, flat, steps, keep=("pixels",))

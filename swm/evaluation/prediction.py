@@ -45,7 +45,7 @@ def prediction_error(model: WorldModel, records: Sequence[EpisodeRecord], horizo
     """Predict H model steps ahead with the actions that were taken, and compare with what was seen.
 
     Args:
-        model: any world model.
+        model: any world model; a module is put into evaluation mode.
         records: episodes with ``pixels``, each of `steps_needed` environment steps at least.
         horizon: model steps H.
 
@@ -61,6 +61,8 @@ def prediction_error(model: WorldModel, records: Sequence[EpisodeRecord], horizo
             f"{horizon} steps ahead needs episodes of {needed} environment steps (history {past}, frame skip {skip}); "
             f"got {len(records)} episodes, {len(short)} of them shorter: {short[:5]}."
         )
+    if isinstance(model, torch.nn.Module):
+        model.eval()
     device = _device(model)
     frames = np.stack([record.observation["pixels"][: needed + 1 : skip] for record in records])
     actions = np.stack([record.action[:needed] for record in records])

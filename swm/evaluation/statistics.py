@@ -13,7 +13,10 @@ from typing import Any
 import numpy as np
 
 from swm.core.errors import InvalidValueError, ShapeError
+from swm.core.protocols import Array
 
+Outcomes = Sequence[bool] | Array
+"""Success, one boolean per task."""
 CONFIDENCE = 0.95
 """The two-sided confidence of every interval that names no other."""
 
@@ -62,7 +65,7 @@ class Rate:
     high: float
 
     @classmethod
-    def of(cls, outcomes: Sequence[bool] | np.ndarray, confidence: float = CONFIDENCE) -> "Rate":
+    def of(cls, outcomes: Outcomes, confidence: float = CONFIDENCE) -> "Rate":
         """Count `outcomes`, one boolean per independent episode."""
         successes, count = int(np.sum(outcomes)), len(outcomes)
         low, high = wilson_interval(successes, count, confidence)
@@ -151,7 +154,7 @@ class Comparison:
     """McNemar's exact test, two-sided."""
 
 
-def compare(first: Sequence[bool], second: Sequence[bool], confidence: float = CONFIDENCE) -> Comparison:
+def compare(first: Outcomes, second: Outcomes, confidence: float = CONFIDENCE) -> Comparison:
     """Compare the outcomes of two policies on the same tasks, in the same order."""
     difference = paired_difference(first, second, confidence)
     a, b = np.asarray(first, bool), np.asarray(second, bool)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from rich.table import Table
 
 from swm.evaluation.evaluate import Evaluation
-from swm.evaluation.statistics import Rate, compare
+from swm.evaluation.statistics import compare
 
 
 def render_table(evaluations: Mapping[str, Evaluation], *, versus: str | None = None) -> Table:
@@ -13,7 +13,7 @@ def render_table(evaluations: Mapping[str, Evaluation], *, versus: str | None = 
 
     Args:
         evaluations: row name -> evaluation.
-        versus: a row name: the others then show their paired difference to it and its p-value.
+        versus: a row name: the others then show their paired difference to it in points, and its p-value.
 
     Returns:
         A table to print with ``rich.print``.
@@ -21,9 +21,9 @@ def render_table(evaluations: Mapping[str, Evaluation], *, versus: str | None = 
     first = next(iter(evaluations.values()))
     title = f"{first.manifest['task_set']} · {len(first.rows)} tasks · budget {first.manifest['budget']} steps"
     table = Table(title=title, title_justify="left")
-    table.add_column("policy", no_wrap=True)
-    for heading in ("success", "95 % interval", "at end", "steps to goal", "final distance", "plan p95"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("policy")
+    for heading in ("success %", "95 % CI", "at end %", "steps to goal", "final distance", "plan p95 ms"):
+        table.add_column(heading, justify="right", overflow="fold")
     if versus is not None:
         table.add_column(f"minus {versus} (p)", justify="right")
     for name, evaluation in evaluations.items():
@@ -34,29 +34,23 @@ def render_table(evaluations: Mapping[str, Evaluation], *, versus: str | None = 
     return table
 
 
-def percent(value: float) -> str:
-    """Write a rate from 0 to 1 in percent, without decimals."""
-    return f"{100 * value:.0f} %"
-
-
-def interval(rate: Rate) -> str:
-    """Write an interval in percent."""
-    return f"{100 * rate.low:.0f}-{100 * rate.high:.0f} %"
-
-
 def _cells(evaluation: Evaluation) -> list[str]:
     final = sum(row.final_distance for row in evaluation.rows) / len(evaluation.rows)
-    hit, latency = evaluation.median_first_hit, evaluation.latency
+    rate, hit, latency = evaluation.success, evaluation.median_first_hit, evaluation.latency
     return [
-        percent(evaluation.success.value),
-        interval(evaluation.success),
-        percent(evaluation.success_final.value),
+        _percent(rate.value),
+        f"{_percent(rate.low)}-{_percent(rate.high)}",
+        _percent(evaluation.success_final.value),
         "-" if hit is None else f"{hit:.0f}",
         f"{final:.3g}",
-        "-" if latency is None else f"{1000 * latency.p95:.0f} ms",
+        "-" if latency is None else f"{1000 * latency.p95:.0f}",
     ]
 
 
+def _percent(value: float) -> str:
+    return f"{100 * value:.0f}"
+
+
 def _versus(evaluation: Evaluation, other: Evaluation) -> str:
-    comparison = compare(evaluation.outcomes.tolist(), other.outcomes.tolist())
-    return f"{100 * comparison.difference.value:+.0f} ({comparison.p_value:.2g})"
+    comparison = compare(evaluation.outcomes, other.outcomes)
+    return f"{100 * comparison.difference.value:+.0f} ({comparison.p_value:.0e})"

@@ -34,16 +34,17 @@ class Verdict:
 def judge(reference: Array, shifted: Mapping[float, Array]) -> Verdict:
     """Judge one factor by paired drops of success.
 
-    At each severity the interval of the drop, in-distribution minus shifted on the same tasks, decides:
+    At each severity intervals of the drop, in-distribution minus shifted on the same tasks, decide:
 
     - ``breaks``: all of it lies above half of the in-distribution success;
     - ``degrades``: all of it lies above 0;
-    - ``holds``: all of it lies below `MARGIN`;
+    - ``holds``: the drop lies below `MARGIN` with 95 % confidence;
     - ``unclear``: the episodes do not decide between these.
 
-    With m severities each interval has confidence ``1 - 0.05 / m`` (Bonferroni), so that a factor without
-    effect is called out in at most about one of twenty cases however many severities are tried. The
-    factor's label is its worst one.
+    The factor's label is its worst one. One severity is enough to break or degrade, so with m severities
+    these two use intervals of confidence ``1 - 0.05 / m`` (Bonferroni): a factor without effect is called
+    out in at most one of forty cases, however many severities are tried. To hold, a factor must hold at
+    every severity, which needs no such adjustment.
 
     Args:
         reference: shape (n,), booleans: in-distribution success per task.
@@ -59,7 +60,8 @@ def judge(reference: Array, shifted: Mapping[float, Array]) -> Verdict:
     cells: list[tuple[float, Difference, Label]] = []
     for severity, outcomes in sorted(shifted.items()):
         drop = paired_difference(usual, outcomes, confidence)
-        cells.append((severity, drop, _label(drop, float(usual.mean()))))
+        most = paired_difference(usual, outcomes, 2 * CONFIDENCE - 1).high
+        cells.append((severity, drop, _label(drop, most, float(usual.mean()))))
     worst = min((label for _, _, label in cells), key=LABELS.index)
     return Verdict(
         label=worst,
@@ -69,7 +71,8 @@ def judge(reference: Array, shifted: Mapping[float, Array]) -> Verdict:
     )
 
 
-def _label(drop: Difference, usual: float) -> Label:
+def _label(drop: Difference, most: float, usual: float) -> Label:
+    """Label one severity by the drop's adjusted interval and its one-sided upper bound."""
     if drop.low > 0:
         return "breaks" if drop.low > usual / 2 else "degrades"
-    return "holds" if drop.high < MARGIN else "unclear"
+    return "holds" if most < MARGIN else "unclear"

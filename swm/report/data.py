@@ -68,7 +68,7 @@ class ReportData:
         other = self.evaluations[name].outcomes
         difference = paired_difference(self.outcomes.mean(axis=0), other)
         single = len(self.outcomes) == 1
-        return difference, compare(self.outcomes[0].tolist(), other.tolist()).p_value if single else None
+        return difference, compare(self.outcomes[0], other).p_value if single else None
 
     def to_json(self) -> dict[str, Any]:
         """Every figure of the report."""

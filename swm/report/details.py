@@ -40,14 +40,14 @@ GLOSSARY = {
 
 
 def films(data: ReportData) -> str:
-    """A success and a failure side by side, moving in step."""
+    """Episodes side by side, moving in step."""
     if not data.clips:
         return ""
     top = max(float(clip.distance.max()) for clip in data.clips)
     body = "".join(_film(clip, top) for clip in data.clips)
     toggle = "<input type=checkbox id=pause><label for=pause class=button>pause</label>"
-    lead = "The planner at work, one picture per environment step; the line below is the distance to the goal."
-    return section("A success and a failure", lead, f'{toggle}<div class="films">{body}</div>')
+    lead = "One picture per environment step; the line below is the distance to the goal."
+    return section("The model at work", lead, f'{toggle}<div class="films">{body}</div>')
 
 
 def _film(clip: Clip, top: float) -> str:

@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from html import escape
 from typing import Any
 
@@ -77,14 +77,27 @@ def film_strip(frames: Array) -> tuple[str, int]:
 
 
 def facts(rows: Iterable[tuple[str, Any]]) -> str:
-    """Lay out names and values as a definition list; nested mappings become lines."""
-    items = "".join(f"<div><dt>{escape(name)}</dt><dd>{_value(value)}</dd></div>" for name, value in rows)
+    """Lay out names and values as a definition list; nested mappings get dotted names, empty values no row."""
+    items = "".join(f"<div><dt>{escape(name)}</dt><dd>{_value(value)}</dd></div>" for name, value in rows if value)
     return f'<dl class="facts">{items}</dl>'
 
 
 def _value(value: Any) -> str:
-    if isinstance(value, dict):
-        return "<br>".join(f"<span class=muted>{escape(str(k))}</span> {_value(v)}" for k, v in value.items())
-    if isinstance(value, (list, tuple)):
-        return ", ".join(_value(item) for item in value)
-    return escape("-" if value is None else str(value))
+    if not isinstance(value, Mapping):
+        return escape(_plain(value))
+    flat = _flatten(value)
+    return "".join(
+        f"<span class=fact><span class=muted>{escape(k)}</span> {escape(v)}</span> " for k, v in flat.items()
+    )
+
+
+def _flatten(mapping: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    out: dict[str, str] = {}
+    for name, value in mapping.items():
+        nested = isinstance(value, Mapping)
+        out.update(_flatten(value, f"{prefix}{name}.") if nested else {f"{prefix}{name}": _plain(value)})
+    return out
+
+
+def _plain(value: Any) -> str:
+    return ", ".join(map(_plain, value)) if isinstance(value, (list, tuple)) else "-" if value is None else str(value)

@@ -200,10 +200,10 @@ def _legend(ood: OodResult) -> str:
     ramp = "".join(f'<i style="background:{css_color(heat(value))}"></i>' for value in np.linspace(0, 1, 11))
     words = (
         f"{chip('breaks')} more than half of the in-distribution success is lost; {chip('degrades')} some is lost; "
-        f"{chip('holds')} less than {100 * MARGIN:.0f} points can be lost; {chip('unclear')} the "
-        f"{ood.config.episodes} episodes per cell do not decide. Each is a statement about the whole 95 % interval of "
-        "the paired drop, adjusted for the number of severities, at the worst severity. “oracle” is the expert's least "
-        "success under the same shifts: what could have been reached. A dot: a factor of few values has fewer levels."
+        f"{chip('holds')} less than {100 * MARGIN:.0f} points are lost; {chip('unclear')} the {ood.config.episodes} "
+        "episodes per cell do not decide. Each is said with 95 % confidence, of the paired drop at the worst severity. "
+        "“oracle” is the expert's least success under the same shifts: what could have been reached. A dot: a factor "
+        "of few values has fewer levels."
     )
     skipped = "".join(f"<li><b>{escape(name)}</b>: {escape(why)}</li>" for name, why in ood.skipped.items())
     missing = f"<details><summary>Not run ({len(ood.skipped)})</summary><ul>{skipped}</ul></details>" if skipped else ""

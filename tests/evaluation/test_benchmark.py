@@ -133,6 +133,30 @@ def test_another_policy_or_protocol_is_run_anew(
     assert next(iter(result.ranking())) == "agent.speed"
 
 
+def test_a_run_that_began_again_is_not_finished(
+    make_world: Callable[..., Any], policies: dict[str, Policy], result: OodResult, tmp_path: Path
+) -> None:
+    def stop(stage: str, done: int, total: int) -> None:
+        raise Stopped
+
+    changed = {**policies, "model": policies["no-op"]}
+    with pytest.raises(Stopped):
+        run_ood(make_world(8), changed, CONFIG, tmp_path, env_id="point", expert=policies["oracle"], progress=stop)
+    assert load_ood(tmp_path) == result  # stopped before anything was changed
+    with pytest.raises(Stopped):
+        run_ood(
+            make_world(8),
+            changed,
+            CONFIG,
+            tmp_path,
+            env_id="point",
+            expert=policies["oracle"],
+            progress=lambda stage, done, total: stop(stage, done, total) if stage == "model" else None,
+        )
+    with pytest.raises(DatasetError, match="no finished benchmark"):
+        load_ood(tmp_path)
+
+
 def test_results_load_and_are_json(result: OodResult, tmp_path: Path) -> None:
     assert load_ood(tmp_path) == result
     data = json.loads(json.dumps(result.to_json()))
