@@ -11,9 +11,10 @@ loader = swm.data.Loader(dataset.clips(num_steps=4), 64, seed=0)
 if __name__ != "swm.data":
     raise ImportError(f"import this package as swm.data, not as {__name__!r}")
 
+from swm.data.access import create, open
 from swm.data.clips import Clips
 from swm.data.columns import Codec, Column
-from swm.data.dataset import Dataset, VerifyReport, create, open
+from swm.data.dataset import Dataset, VerifyReport
 from swm.data.episode import TRANSITIONS, Episode
 from swm.data.formats import FORMATS, FormatRow, Reader, Writer
 from swm.data.inspect import contact_sheet, summarize, write_preview

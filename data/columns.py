@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 from urllib.parse import unquote
 
 import numpy as np
@@ -12,13 +12,16 @@ from numpy.typing import NDArray
 from swm.core.errors import DatasetError, InvalidValueError, ShapeError, UnknownNameError
 from swm.data.episode import TRANSITIONS, Episode
 
+Array = NDArray[Any]
+
 Codec = Literal["jpeg", "png", "raw"]
 """How a picture is stored: lossy JPEG without chroma subsampling, lossless PNG, or its bytes as they are."""
 
 Role = Literal["observation", "transition"]
 
-_DTYPES = ("bool", *(f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)))
-DTYPES = (*_DTYPES, "float16", "float32", "float64")
+_INTEGERS = tuple(f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64))
+DTYPES = ("bool", *_INTEGERS, "float16", "float32", "float64")
+"""What a column may hold, in native byte order."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,17 +64,6 @@ def escape(name: str) -> str:
 def unescape(stored: str) -> str:
     """Return the name that `escape` turned into `stored`."""
     return "" if stored == "%" else unquote(stored)
-
-
-def check_codec(codec: str) -> Codec:
-    """Return `codec` if it is one.
-
-    Raises:
-        UnknownNameError: it is not.
-    """
-    if codec not in get_args(Codec):
-        raise UnknownNameError("codec", codec, get_args(Codec))
-    return codec  # type: ignore[return-value]
 
 
 def describe_episode(episode: Episode, codec: Codec) -> dict[str, Column]:
@@ -129,6 +121,3 @@ def select(columns: Mapping[str, Column], names: Any) -> tuple[str, ...]:
         if name not in columns:
             raise UnknownNameError("column", name, columns)
     return tuple(dict.fromkeys(names))
-
-
-Array = NDArray[Any]

@@ -165,15 +165,12 @@ def to_tensors(batch: Batch) -> dict[str, "torch.Tensor"]:
 
 def _read_ahead(clips: Clips, batches: Iterator[Indices]) -> Iterator[dict[str, "torch.Tensor"]]:
     """Read the next batches in one thread while the caller works; leaving the loop ends the thread."""
-    with ThreadPoolExecutor(1, thread_name_prefix="swm-loader") as pool:
-        ahead: deque[Any] = deque()
-        try:
-            for indices in itertools.islice(batches, _PREFETCH):
-                ahead.append(pool.submit(clips.__getitems__, indices))
-            while ahead:
-                batch = ahead.popleft().result()
-                for indices in itertools.islice(batches, 1):
-                    ahead.append(pool.submit(clips.__getitems__, indices))
-                yield to_tensors(batch)
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+    pool = ThreadPoolExecutor(1, thread_name_prefix="swm-loader")
+    try:
+        ahead = deque(pool.submit(clips.__getitems__, indices) for indices in itertools.islice(batches, _PREFETCH))
+        while ahead:
+            batch = ahead.popleft().result()
+            ahead.extend(pool.submit(clips.__getitems__, indices) for indices in itertools.islice(batches, 1))
+            yield to_tensors(batch)
+    finally:
+        pool.shutdown(cancel_futures=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from swm.core.errors import InvalidValueError, UnknownNameError
-from swm.data.columns import Codec, check_codec
+from swm.data.columns import Codec
 
 Mode = Literal["error", "append", "overwrite"]
 """What to do with a dataset that is already there."""
@@ -32,8 +32,8 @@ class WriteOptions:
         """Check every value."""
         if self.mode not in get_args(Mode):
             raise UnknownNameError("mode", self.mode, get_args(Mode))
-        if self.codec is not None:
-            check_codec(self.codec)
+        if self.codec not in (None, *get_args(Codec)):
+            raise UnknownNameError("codec", self.codec, get_args(Codec))
         if not 1 <= self.quality <= 100:
             raise InvalidValueError(f"quality must be in [1, 100], got {self.quality!r}.")
         if self.shard_size < 1:

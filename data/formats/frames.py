@@ -74,11 +74,9 @@ class FramesReader:
             table = self._steps.take(rows, columns=[self.columns[name].stored_name for name in missing])
         out = {}
         for name in names:
-            column, kept = self.columns[name], stored[name]
+            column, kept, chosen = self.columns[name], stored[name], rows
             if kept is None:
                 kept, chosen = _from_arrow(column, table[column.stored_name]), np.arange(len(rows))
-            else:
-                chosen = rows
             out[name] = kept[chosen] if column.codec is None else self._decode(column, kept.take(chosen), rows)
         return out
 

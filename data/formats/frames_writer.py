@@ -10,11 +10,11 @@ from typing import Any, Self
 import numpy as np
 import pyarrow as pa
 
-import swm
 from swm.core.errors import DatasetError, InvalidValueError
+from swm.core.provenance import describe_software
 from swm.core.seeding import derive_seed
 from swm.data import codecs
-from swm.data.columns import Column, check_same, describe_episode
+from swm.data.columns import Codec, Column, check_same, describe_episode
 from swm.data.episode import Episode
 from swm.data.formats import tables
 from swm.data.formats.arrow import blobs_to_arrow, numbers_to_arrow
@@ -35,9 +35,11 @@ class FramesWriter:
         """Lock the dataset and look at what it holds.
 
         Raises:
-            DatasetError: another writer has it, its columns cannot be read, or `options` asks for
-                another codec than the one that it has.
+            DatasetError: another writer has it, the mode forbids to change it, or its tables are
+                not of this package.
+            InvalidValueError: the provenance has no JSON form.
         """
+        self._session: str | None = _describe_session(options)
         path.mkdir(parents=True, exist_ok=True)
         self._path, self._options = path, options
         self._lock: int | None = tables.lock(path)
@@ -52,10 +54,12 @@ class FramesWriter:
             self._release()
             raise
         self._replaces = options.mode == "overwrite" and tables.has_table(path / tables.EPISODES)
-        self._session: str | None = _describe_session(options)
+        self._start_shard()
+
+    def _start_shard(self) -> None:
         self._pending: list[dict[str, Any]] = []
-        self._pending_rows: list[dict[str, Any]] = []
-        self._pending_bytes = 0
+        self._pending_episodes: list[dict[str, Any]] = []
+        self._pending_rows, self._pending_bytes = 0, 0
 
     def _resume(self) -> None:
         """Find the last commit, if the dataset has one and is not to be replaced.
@@ -83,11 +87,10 @@ class FramesWriter:
         self._steps = tables.open_table(steps, last["steps_version"][0].as_py())
 
     @property
-    def _codec(self) -> Any:
-        """The codec of new pictures: as asked, else the dataset's own."""
+    def _codec(self) -> Codec:
+        """Of new pictures: as asked, else the dataset's own."""
         own = [column.codec for column in (self._columns or {}).values() if column.codec is not None]
-        lossy = "jpeg" if "jpeg" in own or not own else own[0]
-        return self._options.codec or lossy
+        return self._options.codec or ("jpeg" if "jpeg" in own or not own else own[0])
 
     def write(self, episode: Episode) -> None:
         """Encode one episode and commit the shard if it is full (see `Writer.write`)."""
@@ -102,7 +105,7 @@ class FramesWriter:
         parts = [(columns[name], values) for name, values in stored.items()]
         self._columns = self._columns or columns
         self._pending.append(stored)
-        self._pending_rows.append(
+        self._pending_episodes.append(
             {
                 "length": episode.num_steps,
                 "split": split,
@@ -110,13 +113,10 @@ class FramesWriter:
                 "metadata": metadata,
             }
         )
+        self._pending_rows += episode.num_steps + 1
         self._pending_bytes += sum(map(_size, stored.values()))
-        if self._num_pending_rows >= self._options.shard_size or self._pending_bytes >= _SHARD_BYTES:
+        if self._pending_rows >= self._options.shard_size or self._pending_bytes >= _SHARD_BYTES:
             self.flush()
-
-    @property
-    def _num_pending_rows(self) -> int:
-        return sum(row["length"] + 1 for row in self._pending_rows)
 
     def _encode(self, column: Column, array: Any) -> Any:
         if column.codec is None:
@@ -142,37 +142,38 @@ class FramesWriter:
                 f"{len(self._pending)} are not. Continue with mode='append' when the cause is gone."
             ) from error
         self.num_episodes += len(self._pending)
-        self._pending, self._pending_rows, self._pending_bytes, self._session = [], [], 0, None
+        self._session = None
         self._failed = False
+        self._start_shard()
 
     def _commit(self) -> None:
         before = 0 if self._steps is None else self._steps.count_rows()
         self._steps = tables.write_table(self._path / tables.STEPS, self._step_table(), self._steps)
         added = self._steps.count_rows() - before
-        if added != self._num_pending_rows:
-            raise RuntimeError(f"another writer added {added - self._num_pending_rows} rows at the same time")
+        if added != self._pending_rows:
+            raise RuntimeError(f"another writer added {added - self._pending_rows} rows at the same time")
         self._episodes = tables.write_table(self._path / tables.EPISODES, self._episode_table(), self._episodes)
 
     def _step_table(self) -> pa.Table:
         assert self._columns is not None
-        lengths = np.array([row["length"] for row in self._pending_rows])
-        last = np.zeros(self._num_pending_rows, np.bool_)
-        last[np.cumsum(lengths + 1) - 1] = True
+        last = np.zeros(self._pending_rows, np.bool_)
+        last[np.cumsum([row["length"] + 1 for row in self._pending_episodes]) - 1] = True
         arrays = {}
         for name, column in self._columns.items():
             parts = [stored[name] for stored in self._pending]
             if column.codec is not None:
                 arrays[column.stored_name] = blobs_to_arrow([blob for part in parts for blob in part])
+            elif column.size and column.role == "observation":
+                arrays[column.stored_name] = numbers_to_arrow(column, np.concatenate(parts), None)
             elif column.size:
                 values = np.zeros((len(last), *column.shape), column.dtype)
-                values[~last if column.role == "transition" else slice(None)] = np.concatenate(parts)
-                missing = last if column.role == "transition" else None
-                arrays[column.stored_name] = numbers_to_arrow(column, values, missing)
+                values[~last] = np.concatenate(parts)
+                arrays[column.stored_name] = numbers_to_arrow(column, values, last)
         return pa.table(arrays).replace_schema_metadata(header(self._columns))
 
     def _episode_table(self) -> pa.Table:
         assert self._columns is not None
-        rows = [{**row, "steps_version": self._steps.version, "session": None} for row in self._pending_rows]
+        rows = [{**row, "steps_version": self._steps.version, "session": None} for row in self._pending_episodes]
         rows[0]["session"] = self._session
         return pa.Table.from_pylist(rows, schema=EPISODE_SCHEMA.with_metadata(header(self._columns)))
 
@@ -205,7 +206,7 @@ class FramesWriter:
 
 def _describe_session(options: WriteOptions) -> str:
     facts = {"codec": options.codec, "quality": options.quality, "val_fraction": options.val_fraction}
-    return _dump({**options.provenance, "writer": {**facts, "swm": swm.__version__}})
+    return _dump({**options.provenance, "writer": {**facts, "software": describe_software()}})
 
 
 def _size(stored: Any) -> int:

@@ -19,7 +19,6 @@ from swm.core.errors import DatasetError
 from swm.data.columns import Column
 
 SCHEMA_VERSION = 1
-SPLITS = ("train", "val")
 
 _KEY = b"swm"
 

@@ -114,6 +114,12 @@ def test_a_refused_episode_leaves_no_trace(tmp_path: Path, make_episode: Any) ->
     assert swm.data.open(tmp_path / "d").columns["pixels"].shape == (8, 8, 3)
 
 
+def test_a_refused_provenance_leaves_the_place_free(tmp_path: Path, make_episode: Any) -> None:
+    with pytest.raises(InvalidValueError, match="metadata must be JSON-ready: a object"):
+        swm.data.create(tmp_path / "d", provenance={"policy": object()})
+    swm.data.create(tmp_path / "d").close()
+
+
 def test_the_caller_may_reuse_its_arrays(tmp_path: Path, make_episode: Any, same: Same) -> None:
     episode = make_episode(0)
     with swm.data.create(tmp_path / "d", codec="raw") as writer:
