@@ -9,9 +9,11 @@ from typing import Any
 _LAZY = {
     "ENV_LAWS": "swm.testing.envs",
     "check_env": "swm.testing.envs",
+    "check_solver": "swm.testing.solvers",
+    "check_world_model": "swm.testing.models",
 }
 
-__all__ = ["ENV_LAWS", "check_env"]
+__all__ = ["ENV_LAWS", "check_env", "check_solver", "check_world_model"]
 
 
 def __getattr__(name: str) -> Any:

@@ -110,7 +110,7 @@ def effects(make_env: MakeEnv) -> None:
 
 
 def _pairs(space: FactorSpace, name: str) -> Iterator[tuple[Variation, Variation]]:
-    """Variations that differ in one factor alone: from a default reset (with what it requires), then from random ones."""
+    """Variations that differ in one factor alone: first from a default reset, with what the factor requires."""
     for context in range(_CONTEXTS):
         base = space.resolve("all" if context else dict(space[name].requires), context)
         rng = np.random.default_rng(context)
