@@ -92,7 +92,7 @@ class Baseline(nn.Module, ABC):
                 f"{tuple(pixels.shape)} {str(pixels.dtype).removeprefix('torch.')}",
                 "Render at the size that the model was trained on: it is in model.spec.image_size.",
             )
-        images = (pixels.to(self.pixel_mean.dtype) - self.pixel_mean) / self.pixel_std
+        images = pixels.to(self.pixel_mean.dtype).sub_(self.pixel_mean).div_(self.pixel_std)
         return self.encode_images(images.permute(0, 1, 4, 2, 3))
 
     def distance(self, predicted: Tensor, goal: Tensor) -> Tensor:

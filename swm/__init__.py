@@ -6,7 +6,7 @@ Names are imported when first used, so that ``import swm`` loads neither torch n
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from swm.core.version import __version__
 
 if TYPE_CHECKING:
     from swm.world import World as World

@@ -26,7 +26,7 @@ from swm.evaluation.evaluate import (
     run_tasks,
     start_and_goal_pictures,
 )
-from swm.evaluation.manifest import describe_policy
+from swm.evaluation.identity import describe_policy
 from swm.evaluation.prediction import PredictionError, prediction_error, steps_needed
 from swm.evaluation.tasks import Protocol, TaskSet, draw_tasks, hash_json, load_tasks
 from swm.evaluation.verdict import Verdict, judge

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 from swm.core.errors import UnknownNameError
@@ -45,7 +46,21 @@ def nearest(model: WorldModel, predicted: Tensor, goal: Tensor, actions: Tensor)
     return goal_distances(model, predicted, goal).amin(dim=-1)
 
 
-OBJECTIVES: Mapping[str, Objective] = MappingProxyType({"last": last, "sum": total, "min": nearest})
+def geometric(model: WorldModel, predicted: Tensor, goal: Tensor, actions: Tensor) -> Tensor:
+    """Sum of the distances, each block's weighing twice as much as the one before; the last weighs 1.
+
+    Where the plan ends decides, as in `last`, so that a way around a wall is found; arriving early
+    is still a gain, so that replanning does not put arrival off for ever. The weights are those of
+    DINO-WM's objective over all steps (arXiv 2411.04983).
+    """
+    distances = goal_distances(model, predicted, goal)
+    steps = torch.arange(1 - distances.shape[-1], 1, dtype=distances.dtype, device=distances.device)
+    return (distances * 2**steps).sum(dim=-1)
+
+
+OBJECTIVES: Mapping[str, Objective] = MappingProxyType(
+    {"last": last, "sum": total, "min": nearest, "geometric": geometric}
+)
 """Name -> objective."""
 
 

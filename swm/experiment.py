@@ -25,6 +25,7 @@ from swm.evaluation import (
     load_tasks,
     reference_policies,
 )
+from swm.policy import make_policy
 from swm.policy.planner import Planner
 from swm.probing import linear_probe
 from swm.report import Clip, ReportData, film, report_figure, write_report
@@ -88,13 +89,14 @@ class Experiment:
     def benchmark(self, config: OodConfig) -> OodResult:
         """Measure the first model under each factor's shift."""
         with self.world() as world, _Stages(self.show_progress) as stages:
+            references = _references(world)
             return run_ood(
                 world.executor,
-                {MODEL: self._policy(world, self.model), ORACLE: _references(world)["oracle"]},
+                {MODEL: self._policy(world, self.model), ORACLE: references["oracle"], "random": references["random"]},
                 config,
                 self.out_dir / "benchmark",
                 env_id=world.env_id,
-                expert=_references(world)["oracle"],
+                expert=make_policy("expert", world.executor.action_space, world.env_id),
                 model=self.model,
                 progress=stages,
                 date=_today(),

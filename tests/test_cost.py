@@ -37,7 +37,10 @@ STEPS = torch.tensor([[1.0, 0.0], [1.0, 0.0], [1.0, 0.0]])
 2, 3, 4."""
 
 
-@pytest.mark.parametrize(("objective", "expected"), [("last", [1.0, 4.0]), ("sum", [2.0, 9.0]), ("min", [0.0, 2.0])])
+@pytest.mark.parametrize(
+    ("objective", "expected"),
+    [("last", [1.0, 4.0]), ("sum", [2.0, 9.0]), ("min", [0.0, 2.0]), ("geometric", [1.25, 6.0])],
+)
 def test_objectives_by_hand(objective: str, expected: list[float]) -> None:
     candidates = torch.stack([STEPS, 0 * STEPS]).expand(2, 2, 3, 2)
     costs = goal_cost(Adder(), CONTEXT, GOAL, objective)(candidates)

@@ -1,6 +1,7 @@
 """Image encoders: normalised pictures (N, 3, height, width) to feature vectors (N, out_features)."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -65,39 +66,37 @@ def _init_linear(module: nn.Module) -> None:
 
 
 class ConvEncoder(nn.Module):
-    """A small convolutional encoder for small pictures.
+    """A small convolutional encoder for small pictures, cheap on a CPU.
 
-    Each stage is a 3x3 convolution of stride 2, GroupNorm if asked for, and GELU. The last feature
-    map is flattened, not pooled: where something is matters more here than what it is.
+    The first convolution is 6x6 with stride 4, the others are 3x3 with stride 2, each with GELU. The
+    last feature map is flattened, not pooled: where something is matters more here than what it is.
     """
 
-    def __init__(self, image_size: tuple[int, int], *, channels: Sequence[int], norm: bool, out_features: int) -> None:
+    def __init__(self, image_size: tuple[int, int], *, channels: Sequence[int], out_features: int) -> None:
         """Make the encoder.
 
         Args:
-            image_size: height and width of the pictures.
-            channels: channels of each stage, multiples of 8.
-            norm: whether each convolution is followed by a GroupNorm of 8 channels per group.
+            image_size: height and width of the pictures, multiples of the total stride.
+            channels: channels of each stage; the total stride is ``2 ** (len(channels) + 1)``.
             out_features: length of the feature vector.
 
         Raises:
-            InvalidValueError: there is no stage, or its channels are not a multiple of 8.
+            InvalidValueError: there is no stage, or the pictures are not a multiple of the stride.
         """
         super().__init__()
-        if not channels or any(count % 8 for count in channels):
-            raise InvalidValueError(f"channels of a conv encoder must be multiples of 8, got {tuple(channels)}.")
+        stride = 2 ** (len(channels) + 1)
+        if not channels or any(side % stride for side in image_size):
+            raise InvalidValueError(
+                f"a conv encoder with channels {tuple(channels)} needs pictures whose sides are multiples of {stride}, "
+                f"got {tuple(image_size)}."
+            )
         self.out_features = out_features
-        layers: list[nn.Module] = []
-        before = 3
-        for count in channels:
-            layers.append(nn.Conv2d(before, count, 3, stride=2, padding=1))
-            if norm:
-                layers.append(nn.GroupNorm(count // 8, count))
-            layers.append(nn.GELU())
-            before = count
+        layers: list[nn.Module] = [nn.Conv2d(3, channels[0], 6, stride=4, padding=1), nn.GELU()]
+        for before, count in pairwise(channels):
+            layers += [nn.Conv2d(before, count, 3, stride=2, padding=1), nn.GELU()]
         self.stages = nn.Sequential(*layers)
-        height, width = (-(-side // 2 ** len(channels)) for side in image_size)
-        self.out = nn.Linear(before * height * width, out_features)
+        height, width = (side // stride for side in image_size)
+        self.out = nn.Linear(channels[-1] * height * width, out_features)
 
     def forward(self, images: Tensor) -> Tensor:
         """Encode (N, 3, height, width) to (N, out_features)."""

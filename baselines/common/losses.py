@@ -26,11 +26,20 @@ def temporal_similarity(latents: Tensor) -> Tensor:
 
 
 class InverseDynamics(nn.Module):
-    """Predicts the action block between two latents; its error keeps what actions move in the latent."""
+    """Predicts the action block between two latents; its error keeps what actions move in the latent.
 
-    def __init__(self, latent_dim: int, hidden: int, block: int) -> None:
+    Without a hidden layer, what an action does must be a straight step of the same length wherever
+    it happens, so that the latent is a linear picture of what the actions control. With one, any
+    curved or folded picture will do.
+    """
+
+    def __init__(self, latent_dim: int, block: int, *, hidden: int = 0) -> None:
         super().__init__()
-        self.net = nn.Sequential(nn.Linear(2 * latent_dim, hidden), nn.GELU(), nn.Linear(hidden, block))
+        self.net: nn.Module
+        if hidden:
+            self.net = nn.Sequential(nn.Linear(2 * latent_dim, hidden), nn.GELU(), nn.Linear(hidden, block))
+        else:
+            self.net = nn.Linear(2 * latent_dim, block)
 
     def forward(self, latents: Tensor, actions: Tensor) -> Tensor:
         """Mean squared error on normalised `actions` (B, T - 1, block) between `latents` (B, T, D)."""

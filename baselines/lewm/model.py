@@ -34,9 +34,7 @@ class LeWMConfig:
     vit_heads: int = 3
     vit_hidden: int = 768
     conv_channels: tuple[int, ...] = (32, 64, 128, 256)
-    """Channels of the conv encoder's stages, each of stride 2."""
-    conv_norm: bool = True
-    """GroupNorm in the conv encoder; on a CPU its steps take about half as long again."""
+    """Channels of the conv encoder's stages: the first of stride 4, the others of stride 2."""
     encoder_width: int = 192
     """Features that the encoder hands to the projector."""
     latent_dim: int = 192
@@ -63,6 +61,8 @@ class LeWMConfig:
     sigreg_slices: int = 1024
     inverse_dynamics_weight: float = 0.0
     """Weight of predicting the action block from the latents around it; 0 builds no such head."""
+    inverse_dynamics_hidden: int = 0
+    """Hidden units of that head; 0 makes it linear."""
     temporal_similarity_weight: float = 0.0
     """Weight of the mean squared difference of consecutive latents."""
 
@@ -146,7 +146,7 @@ class LeWorldModel(Baseline):
             )
         else:
             self.encoder = ConvEncoder(
-                spec.image_size, channels=config.conv_channels, norm=config.conv_norm, out_features=config.encoder_width
+                spec.image_size, channels=config.conv_channels, out_features=config.encoder_width
             )
         width = config.predictor_width
         self.projector = Projector(config.encoder_width, config.projector_hidden, config.latent_dim)
@@ -154,7 +154,7 @@ class LeWorldModel(Baseline):
         self.predictor = Predictor(config)
         self.prediction_projector = Projector(width, config.projector_hidden, config.latent_dim)
         self.inverse_dynamics = (
-            InverseDynamics(config.latent_dim, config.projector_hidden, self.block_dim)
+            InverseDynamics(config.latent_dim, self.block_dim, hidden=config.inverse_dynamics_hidden)
             if config.inverse_dynamics_weight
             else None
         )

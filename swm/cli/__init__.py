@@ -3,9 +3,9 @@
 import sys
 from collections.abc import Sequence
 
-import swm
 from swm.core.errors import SwmError, UnknownNameError
 from swm.core.registry import load_target
+from swm.core.version import __version__
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "envs": ("swm.cli.environments:Envs", "list the environments"),
@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(usage())
         return 0
     if words[0] == "--version":
-        print(swm.__version__)
+        print(__version__)
         return 0
     try:
         return _run(words[0], words[1:])

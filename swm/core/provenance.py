@@ -8,6 +8,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from swm.core.version import __version__
+
 LIBRARIES = ("torch", "numpy", "gymnasium", "mujoco", "pymunk", "pylance", "av")
 
 
@@ -15,7 +17,7 @@ def describe_software() -> dict[str, str | None]:
     """Versions of Python, this package and the libraries that can change a result, and the git commit if known."""
     versions: dict[str, str | None] = {
         "python": platform.python_version(),
-        "swm": getattr(sys.modules.get("swm"), "__version__", None),
+        "swm": __version__,
         "git_commit": _git_commit(),
     }
     for name in LIBRARIES:

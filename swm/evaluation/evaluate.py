@@ -12,7 +12,8 @@ from gymnasium import spaces
 from swm.core.config import from_json, to_json, write_json
 from swm.core.errors import InvalidValueError
 from swm.core.protocols import Array, Executor, Policy
-from swm.evaluation.manifest import describe_hardware, describe_policy, library_versions
+from swm.core.provenance import describe_hardware, describe_software
+from swm.evaluation.identity import describe_policy
 from swm.evaluation.statistics import Rate
 from swm.evaluation.tasks import Task, TaskSet, hash_json, place
 from swm.rollout import EpisodeRecord, run_episodes
@@ -239,7 +240,7 @@ def make_manifest(
             "num_envs": executor.num_envs,
             "image_size": list((executor.observation_space["pixels"].shape or ())[:2]),
         },
-        "versions": library_versions(),
+        "versions": describe_software(),
         "hardware": describe_hardware(),
         "date": date,
     }

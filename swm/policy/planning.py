@@ -30,6 +30,8 @@ class PlanningConfig:
     """Blocks of a plan that are executed before the next one is made."""
     objective: str = "last"
     """What a plan is judged by: a name in `swm.cost.OBJECTIVES`."""
+    hold_actions: bool = False
+    """Whether a block is one action held for all its steps, instead of one per step: a smaller, smoother search."""
     warm_start: bool = True
     """Whether a plan begins at what is left of the one before."""
     seed: int = 0
@@ -135,8 +137,9 @@ class PlanningPolicy:
         self._device = _device(model)
         with torch.no_grad():
             ends = [self.model.normalize_actions(self._tensor(end)) for end in (space.low, space.high)]
-            self._low = torch.minimum(*ends).repeat(spec.frame_skip)
-            self._high = torch.maximum(*ends).repeat(spec.frame_skip)
+            self._repeat, planned = (spec.frame_skip, 1) if config.hold_actions else (1, spec.frame_skip)
+            self._low = torch.minimum(*ends).repeat(planned)
+            self._high = torch.maximum(*ends).repeat(planned)
         self._episodes: dict[int, _Episode] = {}
 
     def begin(self, step: StepBatch, seeds: Sequence[int], mask: Mask, goal_pixels: Array | None) -> None:
@@ -204,8 +207,9 @@ class PlanningPolicy:
     def _solve(self, group: Sequence[_Episode]) -> None:
         config, space = self.config, self.action_space
         goal = torch.stack([episode.goal for episode in group])
+        cost = goal_cost(self.model, self._context(group), goal, self.objective)
         problem = PlanningProblem(
-            cost=goal_cost(self.model, self._context(group), goal, self.objective),
+            cost=lambda candidates: cost(self._blocks(candidates)),
             batch_size=len(group),
             horizon=config.horizon,
             low=self._low,
@@ -214,12 +218,16 @@ class PlanningPolicy:
             init=torch.stack([self._first_guess(episode) for episode in group]),
         )
         plan = self.solver.solve(problem)
-        executed = plan.actions[:, : config.receding_horizon].reshape(len(group), -1, *space.shape)
+        executed = self._blocks(plan.actions)[:, : config.receding_horizon].reshape(len(group), -1, *space.shape)
         actions = self.model.denormalize_actions(executed).cpu().numpy()
         actions = np.clip(actions, space.low, space.high).astype(space.dtype)
         for episode, queue, blocks, cost in zip(group, actions, plan.actions, plan.cost.tolist(), strict=True):
             episode.queue.extend(queue)
             episode.plan, episode.cost = blocks, cost
+
+    def _blocks(self, planned: Tensor) -> Tensor:
+        """The blocks (..., frame_skip * A) that plans stand for."""
+        return planned.repeat(*[1] * (planned.ndim - 1), self._repeat)
 
     def _context(self, group: Sequence[_Episode]) -> Context:
         """The past of episodes that have equally many frames."""

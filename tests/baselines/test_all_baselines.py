@@ -20,9 +20,15 @@ from swm.testing.models import check_world_model
 TINY: dict[str, list[dict[str, Any]]] = {
     "lewm": [
         {},
-        {"history": 1, "dropout": 0.0, "conv_norm": False},
+        {"history": 1, "dropout": 0.0},
         {"encoder": "vit", "patch_size": 8, "vit_depth": 1, "vit_heads": 2, "vit_hidden": 16, "latent_dim": 16},
-        {"num_frames": 5, "prediction_steps": 3, "inverse_dynamics_weight": 0.5, "temporal_similarity_weight": 0.1},
+        {
+            "num_frames": 5,
+            "prediction_steps": 3,
+            "inverse_dynamics_weight": 0.5,
+            "inverse_dynamics_hidden": 8,
+            "temporal_similarity_weight": 0.1,
+        },
     ],
 }
 CASES = [(name, changes) for name, variants in TINY.items() for changes in variants]

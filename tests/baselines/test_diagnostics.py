@@ -67,15 +67,16 @@ def test_temporal_similarity_is_zero_for_still_latents() -> None:
     assert float(temporal_similarity(torch.arange(3.0).view(1, 3, 1))) == 1
 
 
-def test_inverse_dynamics_can_read_a_linear_action() -> None:
+@pytest.mark.parametrize("hidden", [0, 32])
+def test_inverse_dynamics_can_read_a_linear_action(hidden: int) -> None:
     generator = torch.Generator().manual_seed(5)
     actions = torch.randn(64, 2, 2, generator=generator)
     start = torch.randn(64, 1, 2, generator=generator)
     latents = torch.cat([start, start + actions.cumsum(1)], 1)
     torch.manual_seed(0)
-    head = InverseDynamics(2, 32, 2)
-    optimizer = torch.optim.Adam(head.parameters(), lr=0.01)
-    for _ in range(200):
+    head = InverseDynamics(2, 2, hidden=hidden)
+    optimizer = torch.optim.Adam(head.parameters(), lr=0.02)
+    for _ in range(300):
         optimizer.zero_grad()
         loss = head(latents, actions)
         loss.backward()

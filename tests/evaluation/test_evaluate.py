@@ -27,7 +27,7 @@ from swm.evaluation import (
     start_and_goal_pictures,
 )
 from swm.evaluation.evaluate import hash_inputs, run_tasks
-from swm.evaluation.manifest import describe_policy
+from swm.evaluation.identity import describe_policy
 from swm.evaluation.prediction import steps_needed
 
 PROTOCOL = Protocol(goal_offset=10, budget=20, min_distance=0.1, episode_steps=20)
