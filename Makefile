@@ -38,8 +38,8 @@ format: install  ## Format and fix what can be fixed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: install  ## Measure the recorder, the loader and the planner; writes runs/bench/
-	$(BIN)/python tests/bench/run.py
+bench: install  ## Measure the recorder, the writer, the loader and the planner
+	for each in tests/bench/bench_*.py; do $(BIN)/python $$each || exit 1; done
 
 wheel: install  ## Build the wheel and the sdist into dist/
 	$(BIN)/python -m build

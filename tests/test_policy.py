@@ -212,7 +212,17 @@ def test_light_policies_do_not_load_torch() -> None:
 # ------------------------------------------------------------------------------------------- planning
 
 
-@pytest.mark.parametrize("config", [{}, {"receding_horizon": 3}, {"objective": "sum"}, {"warm_start": False}])
+@pytest.mark.parametrize(
+    "config",
+    [
+        {},
+        {"receding_horizon": 3},
+        {"objective": "sum"},
+        {"objective": "geometric"},
+        {"warm_start": False},
+        {"hold_actions": True},
+    ],
+)
 def test_planning_reaches_the_goals(config: dict[str, Any]) -> None:
     policy = planning(**config)
     records = episodes(policy, [24] * 4, num_envs=2)
@@ -222,6 +232,14 @@ def test_planning_reaches_the_goals(config: dict[str, Any]) -> None:
     assert all(latency.seconds > 0 for latency in policy.latencies)
     assert (policy.plan_costs(2) < 1e-3).all()
     assert np.isnan(policy.plan_costs(3)[2])
+
+
+def test_a_held_action_fills_its_block() -> None:
+    (record,) = episodes(planning(hold_actions=True, receding_horizon=2), [8])
+    assert np.array_equal(record.action[0::2], record.action[1::2])
+    assert len(np.unique(record.action[0::2], axis=0)) > 1
+    (free,) = episodes(planning(receding_horizon=2), [8])
+    assert not np.array_equal(free.action[0::2], free.action[1::2])
 
 
 @pytest.mark.parametrize("history", [1, 2, 3])

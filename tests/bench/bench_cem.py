@@ -1,4 +1,4 @@
-"""What CEM costs per iteration, and why it clamps: ``python tests/solvers/bench_cem.py`` from the repository root.
+"""What CEM costs per iteration, and why it clamps: ``python tests/bench/bench_cem.py`` from the repository root.
 
 Prints the median time of an iteration with a cost that takes next to none, and the gap that four ways to
 keep candidates within the bounds leave on quadratics with a known optimum.
