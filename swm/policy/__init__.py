@@ -14,17 +14,27 @@ from swm.core.registry import load_target
 from swm.policy.simple import FunctionPolicy, NoOpPolicy, RandomPolicy
 
 if TYPE_CHECKING:
+    from swm.policy.planner import PLANNERS as PLANNERS
+    from swm.policy.planner import Planner as Planner
     from swm.policy.planning import PlanLatency as PlanLatency
     from swm.policy.planning import PlanningConfig as PlanningConfig
     from swm.policy.planning import PlanningPolicy as PlanningPolicy
 
-_LAZY = ("PlanLatency", "PlanningConfig", "PlanningPolicy")
+_LAZY = {
+    "PLANNERS": "swm.policy.planner",
+    "Planner": "swm.policy.planner",
+    "PlanLatency": "swm.policy.planning",
+    "PlanningConfig": "swm.policy.planning",
+    "PlanningPolicy": "swm.policy.planning",
+}
 
 __all__ = [
+    "PLANNERS",
     "POLICIES",
     "FunctionPolicy",
     "NoOpPolicy",
     "PlanLatency",
+    "Planner",
     "PlanningConfig",
     "PlanningPolicy",
     "RandomPolicy",
@@ -62,5 +72,5 @@ def make_policy(name: str, action_space: spaces.Box, env_id: str = "", **options
 
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
-        return getattr(importlib.import_module("swm.policy.planning"), name)
+        return getattr(importlib.import_module(_LAZY[name]), name)
     raise AttributeError(f"module 'swm.policy' has no attribute {name!r}")

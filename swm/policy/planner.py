@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from gymnasium import spaces
@@ -36,3 +37,23 @@ class Planner:
     def make_policy(self, model: WorldModel, action_space: spaces.Box) -> PlanningPolicy:
         """Make the policy that plans with `model`."""
         return PlanningPolicy(model, self.make_solver(), self.planning, action_space)
+
+
+PLANNERS: Mapping[str, Planner] = MappingProxyType(
+    {
+        "fast": Planner(
+            options={"num_samples": 100, "num_iterations": 6, "num_elites": 12},
+            planning=PlanningConfig(horizon=5, receding_horizon=1, objective="geometric", hold_actions=True),
+        ),
+        "paper": Planner(
+            options={"num_samples": 300, "num_iterations": 30, "num_elites": 30},
+            planning=PlanningConfig(horizon=5, receding_horizon=5, objective="last"),
+        ),
+    }
+)
+"""Planners of record.
+
+``fast`` replans after every block, holds one action per block, and weighs later blocks more: few
+candidates find the way through a door. ``paper`` is that of LeWorldModel on PushT (arXiv 2603.19312,
+appendix D): every block of a plan is executed before the next plan is made.
+"""

@@ -70,7 +70,9 @@ def main() -> None:
                     rates[name].append(record(folder, *cases[name]))
     for name, values in rates.items():
         ratio = f", {statistics.median(values) / statistics.median(rates['peer']):.0f} x peer" if options.peer else ""
-        print(f"{name:<14} {statistics.median(values):>9,.0f} steps/s ({min(values):,.0f} to {max(values):,.0f}){ratio}")
+        print(
+            f"{name:<14} {statistics.median(values):>9,.0f} steps/s ({min(values):,.0f} to {max(values):,.0f}){ratio}"
+        )
     write_json(
         options.out,
         {"steps_per_second": rates, "software": describe_software(), "hardware": describe_hardware()},
