@@ -58,6 +58,17 @@ class Experiment:
     """Environments that run, and are planned for, together."""
     show_progress: bool = True
 
+    def __post_init__(self) -> None:
+        """Refuse tasks of another environment before anything is measured.
+
+        Raises:
+            InvalidValueError: there is no model, or the task set is of another environment.
+            UnknownNameError: there is no such task set.
+        """
+        if not self.models:
+            raise InvalidValueError("an experiment needs at least one model, got none.")
+        self._load_tasks()
+
     @property
     def model(self) -> "Baseline":
         """The model that is filmed and benchmarked."""
@@ -69,26 +80,32 @@ class Experiment:
         return World(spec.env_id, num_envs=self.num_envs, image_size=spec.image_size)
 
     def evaluate(self) -> dict[str, Evaluation]:
-        """Measure every model, the floors and the oracle on the task set."""
+        """Measure every model, the floors and the oracle on the task set.
+
+        Returns:
+            Row name -> evaluation: ``"model"`` (the first one), ``"model seed <name>"`` for each where
+            there are several, ``"random"``, ``"no-op"`` and ``"oracle"``.
+        """
         task_set = self._load_tasks()
-        with self.world() as world:
+        total = len(task_set) * task_set.protocol.budget
+        table: dict[str, Evaluation] = {}
+        with self.world() as world, _Stages("evaluate", "steps", self.show_progress) as stages:
             policies = {f"model seed {name}": self._policy(world, model) for name, model in self.models.items()}
-            policies |= _references(world)
-            total = len(policies) * len(task_set) * task_set.protocol.budget
-            with progress("plan and act", total, "steps", show=self.show_progress) as advance:
-                table = evaluate_table(
+            for name, policy in {**policies, **_references(world)}.items():
+                table |= evaluate_table(
                     world.executor,
-                    policies,
+                    {name: policy},
                     task_set,
                     out_dir=self.out_dir / "evaluation",
-                    on_step=advance,
+                    on_step=stages.counter(name, total),
                     date=_today(),
                 )
-        return {MODEL: next(iter(table.values())), **table}
+        first = next(iter(policies))
+        return {MODEL: table.pop(first) if len(policies) == 1 else table[first], **table}
 
     def benchmark(self, config: OodConfig) -> OodResult:
         """Measure the first model under each factor's shift."""
-        with self.world() as world, _Stages(self.show_progress) as stages:
+        with self.world() as world, _Stages("benchmark", "episodes", self.show_progress) as stages:
             references = _references(world)
             return run_ood(
                 world.executor,
@@ -115,7 +132,7 @@ class Experiment:
         metrics: Mapping[str, Path] | None = None,
         provenance: Mapping[str, Any] | None = None,
     ) -> Path:
-        """Write the page from what was measured, and return its path.
+        """Write the page from what was measured, and the figure if the benchmark was; return the page's path.
 
         Args:
             title: of the page.
@@ -124,13 +141,13 @@ class Experiment:
             provenance: further facts to print.
         """
         table = self.evaluate()
-        seeds = {name: table[f"model seed {name}"] for name in self.models}
+        seeds = {name: table[f"model seed {name}"] for name in self.models} if len(self.models) > 1 else {}
         shown = {name: table[name] for name in (MODEL, "random", "no-op", "oracle")}
         finished = (self.out_dir / "benchmark" / "benchmark.json").is_file()
         data = ReportData(
             title=title,
             evaluations=shown,
-            seeds=seeds if len(seeds) > 1 else {},
+            seeds=seeds,
             ood=load_ood(self.out_dir / "benchmark") if finished else None,
             clips=self.film(table[MODEL]),
             probe={} if dataset is None else probe_goal(self.model, dataset),
@@ -138,7 +155,8 @@ class Experiment:
             provenance=dict(provenance or {}),
         )
         path = write_report(data, self.out_dir)
-        report_figure(data, self.out_dir / "report.png")
+        if data.ood is not None:
+            report_figure(data, self.out_dir / "report.png")
         return path
 
     def _policy(self, world: World, model: "Baseline") -> Policy:
@@ -216,10 +234,10 @@ def _references(world: World) -> dict[str, Policy]:
 
 
 class _Stages:
-    """One progress bar per stage of the benchmark."""
+    """One progress bar per stage that has something to do."""
 
-    def __init__(self, show: bool) -> None:
-        self._show, self._stack = show, ExitStack()
+    def __init__(self, what: str, unit: str, show: bool) -> None:
+        self._what, self._unit, self._show, self._stack = what, unit, show, ExitStack()
         self._stage, self._done = "", 0
         self._advance: Advance | None = None
 
@@ -228,12 +246,23 @@ class _Stages:
             self._stack.close()
             self._stage, self._done = stage, 0
             self._advance = self._stack.enter_context(
-                progress(f"benchmark: {stage}", total, "episodes", show=self._show and total > 0)
+                progress(f"{self._what}: {stage}", total, self._unit, show=self._show and total > 0)
             )
         assert self._advance is not None
         if done > self._done:
             self._advance(done - self._done)
             self._done = done
+
+    def counter(self, stage: str, total: int) -> Callable[[int], None]:
+        """Make a function that adds to what is done of a stage."""
+        done = 0
+
+        def add(count: int) -> None:
+            nonlocal done
+            done += count
+            self(stage, done, total)
+
+        return add
 
     def __enter__(self) -> "_Stages":
         return self

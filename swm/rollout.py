@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from swm.core.errors import InvalidValueError
+from swm.core.errors import InvalidValueError, UnknownNameError
 from swm.core.factors import Request, Variation
 from swm.core.protocols import Array, Executor, Mask, Policy, StepBatch
 
@@ -115,9 +115,14 @@ def run_episodes(
         One record per request.
 
     Raises:
+        UnknownNameError: a name in `keep` is no observation component.
         InvalidValueError: the policy's actions are not finite or have the wrong shape.
     """
-    keep = tuple(executor.observation_space.spaces) if keep is None else tuple(keep)
+    components = executor.observation_space.spaces
+    keep = tuple(components) if keep is None else tuple(keep)
+    for name in keep:
+        if name not in components:
+            raise UnknownNameError("observation component", name, components)
     waiting = iter(enumerate(requests))
     slots: list[_Slot | None] = [None] * executor.num_envs
     done: dict[int, EpisodeRecord] = {}

@@ -106,9 +106,8 @@ class World:
             max_steps: environment steps per episode; None is the environment's own limit.
             keep: observation components to keep; None is all.
         """
-        return list(
-            run_episodes(self.executor, policy, self._requests(episodes, 0, seed, variation, max_steps), keep=keep)
-        )
+        requests = self._requests(episodes, seed, variation, max_steps)
+        return list(run_episodes(self.executor, policy, requests, keep=keep))
 
     def collect(
         self,
@@ -145,14 +144,18 @@ class World:
             The dataset, opened.
 
         Raises:
-            DatasetError: `uri` holds another recording.
+            DatasetError: `uri` holds another recording, or more episodes than asked for.
             UnknownNameError: an unknown policy, factor or codec.
+            InvalidValueError: a number is out of range. Nothing is written before these are raised.
         """
         from swm import data
         from swm.policy import make_policy
 
+        if episodes < 1:
+            raise InvalidValueError(f"episodes must be at least 1, got {episodes}.")
         acting = make_policy(policy, self.executor.action_space, self.env_id) if isinstance(policy, str) else policy
         self.factors.resolve(variation, seed)
+        requests = self._requests(episodes, seed, variation, max_steps)
         recipe = _plain(
             {
                 "env_id": self.env_id,
@@ -170,10 +173,14 @@ class World:
             done = writer.num_episodes
             if done:
                 _check_recipe(uri, data.open(uri).provenance[-1].get("recording", {}), recipe)
-            requests = self._requests(max(0, episodes - done), done, seed, variation, max_steps)
+            if done > episodes:
+                raise DatasetError(
+                    f"{uri} holds {done} episodes already, {episodes} were asked for. "
+                    f"Ask for {done} or more, or overwrite=True to discard them."
+                )
             with show_progress("record", episodes, "episodes", done=done, show=progress) as advance:
                 steps = 0
-                for index, record in enumerate(run_episodes(self.executor, acting, requests), start=done):
+                for index, record in enumerate(run_episodes(self.executor, acting, requests[done:]), start=done):
                     writer.write(_to_episode(record, index, self.env_id, acting))
                     steps += len(record.action)
                     advance(1, f"{steps:,} steps")
@@ -213,13 +220,11 @@ class World:
     ) -> None:
         self.close()
 
-    def _requests(
-        self, count: int, first: int, seed: int, variation: Request, max_steps: int | None
-    ) -> list[EpisodeRequest]:
+    def _requests(self, count: int, seed: int, variation: Request, max_steps: int | None) -> list[EpisodeRequest]:
         if max_steps is not None and max_steps < 1:
             raise InvalidValueError(f"max_steps must be at least 1, got {max_steps}.")
         limit = max_steps or self.max_episode_steps
-        seeds = episode_seeds(seed, first, count)
+        seeds = episode_seeds(seed, 0, count)
         return [EpisodeRequest(seed=episode_seed, max_steps=limit, variation=variation) for episode_seed in seeds]
 
 

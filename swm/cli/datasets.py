@@ -2,29 +2,29 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Any, Literal
 
-import tyro
-
-from swm.cli.output import show_json, show_table
+from swm.cli.options import DatasetPath, EnvId, Names, OptionalInt
+from swm.cli.output import show_facts, show_json, show_table, span
 
 
 @dataclass(frozen=True, kw_only=True)
 class Collect:
     """Record a dataset, or continue one that was stopped."""
 
-    env: Annotated[str, tyro.conf.Positional]
+    env: EnvId
     """The environment's id, for example swm/TwoRoom-v0."""
-    uri: Annotated[str, tyro.conf.Positional]
+    uri: DatasetPath
     """Where the dataset is or will be."""
     episodes: int = 1000
     """Episodes that the dataset shall have."""
     policy: str = "expert"
     """expert, random or noop."""
     seed: int = 0
-    variation: tuple[str, ...] = ()
+    """Of the run; the episodes' seeds derive from it."""
+    variation: Names = ()
     """Factors or groups to draw from their full ranges; or "all"; or "train" for all from their train ranges."""
-    max_steps: int | None = None
+    max_steps: OptionalInt = None
     """Steps per episode; the environment's own limit if not given."""
     num_envs: int = 64
     """Copies of the environment that are stepped together."""
@@ -33,6 +33,7 @@ class Collect:
     executor: str = "auto"
     """auto, native, process or inline."""
     codec: Literal["jpeg", "png", "raw"] = "jpeg"
+    """Of the pictures; png and raw lose nothing."""
     quality: int = 95
     """Of JPEG, 1 to 100."""
     overwrite: bool = False
@@ -63,7 +64,8 @@ class Collect:
 class Inspect:
     """Show what a dataset holds."""
 
-    uri: Annotated[str, tyro.conf.Positional]
+    uri: DatasetPath
+    """The dataset."""
     json: bool = False
     """Print JSON instead of tables."""
 
@@ -76,17 +78,7 @@ class Inspect:
         if self.json:
             show_json(summary)
             return 0
-        plain = [
-            {"": key, "value": str(value)} for key, value in summary.items() if not isinstance(value, (dict, list))
-        ]
-        show_table(self.uri, plain, as_json=False)
-        for key, value in summary.items():
-            if isinstance(value, dict) and value:
-                rows = [
-                    {key: name, **(facts if isinstance(facts, dict) else {"value": facts})}
-                    for name, facts in value.items()
-                ]
-                show_table(key, rows, as_json=False)
+        _show_summary(summary)
         return 0
 
 
@@ -94,7 +86,8 @@ class Inspect:
 class Preview:
     """Write a contact sheet and a video of a dataset."""
 
-    uri: Annotated[str, tyro.conf.Positional]
+    uri: DatasetPath
+    """The dataset."""
     out: Path = Path("runs/preview")
     """The folder to write sheet.png and film.mp4 into."""
     episodes: int = 8
@@ -122,7 +115,8 @@ class Preview:
 class Verify:
     """Check a dataset against its checksums."""
 
-    uri: Annotated[str, tyro.conf.Positional]
+    uri: DatasetPath
+    """The dataset."""
     json: bool = False
     """Print JSON instead of text."""
 
@@ -137,3 +131,56 @@ class Verify:
             print(f"{report.uri}: {report.num_episodes:,} episodes, {report.num_steps:,} steps")
             print("\n".join(report.problems) or "every episode is what was written")
         return int(bool(report.problems))
+
+
+def _show_summary(summary: dict[str, Any]) -> None:
+    """Print what `swm.data.summarize` found, the factors that vary apart from those that do not."""
+    recording = summary["provenance"][-1].get("recording", {}) if summary["provenance"] else {}
+    origin = {key: recording[key] for key in ("env_id", "seed") if key in recording}
+    if "policy" in recording:
+        origin["policy"] = recording["policy"]["name"]
+    splits = [
+        f"{name}: {part['episodes']:,} episodes, {part['steps']:,} steps" for name, part in _items(summary, "splits")
+    ]
+    facts = {
+        **origin,
+        "episodes": summary["num_episodes"],
+        "steps": summary["num_steps"],
+        "length": _spread(summary["length"]),
+        "return": _spread(summary["return"]),
+        "success": f"{100 * summary['success_rate']:.0f} % of the episodes",
+        "splits": "; ".join(splits),
+        "version": summary["version"],
+        "fingerprint": summary["fingerprint"],
+    }
+    if summary["torn_rows"]:
+        facts["torn rows"] = summary["torn_rows"]
+    show_facts(summary["uri"], facts)
+    show_table("Columns", [_column(column) for _, column in _items(summary, "columns")])
+    figures = ("mean", "std", "minimum", "maximum")
+    rows = zip(*(summary["action"][name] for name in figures), strict=True)
+    show_table("Action", [{"component": i, **dict(zip(figures, row, strict=True))} for i, row in enumerate(rows)])
+    factors = _items(summary, "factors")
+    varying = [
+        {"factor": name, "values": facts["distinct"], "range": span(facts["minimum"], facts["maximum"])}
+        for name, facts in factors
+        if facts["distinct"] > 1
+    ]
+    if varying:
+        show_table("Factors that vary", varying)
+    fixed = [{"factor": name, "value": facts["minimum"]} for name, facts in factors if facts["distinct"] == 1]
+    if fixed:
+        show_table("Factors of one value", fixed)
+
+
+def _items(summary: dict[str, Any], key: str) -> list[tuple[str, dict[str, Any]]]:
+    return list(summary[key].items())
+
+
+def _spread(figures: dict[str, float]) -> str:
+    return f"{span(figures['minimum'], figures['maximum'])} (mean {figures['mean']:,.4g})"
+
+
+def _column(column: dict[str, Any]) -> dict[str, Any]:
+    kept = {key: column[key] for key in ("name", "dtype", "shape", "role", "codec")}
+    return {**kept, "on disk": f"{column['disk_bytes'] / 1e6:,.2f} MB"}

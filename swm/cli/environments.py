@@ -2,12 +2,12 @@
 
 import json
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
-import tyro
 
-from swm.cli.output import show_table
+from swm.cli.options import EnvId
+from swm.cli.output import cell, show_json, show_table, span
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,14 +24,17 @@ class Envs:
         rows = [
             {
                 "id": env_id,
-                "summary": row.summary,
                 "native": row.native is not None,
                 "expert": row.expert is not None,
                 "step limit": row.max_episode_steps,
+                "summary": row.summary,
             }
             for env_id, row in envs.ENVS.items()
         ]
-        show_table("Environments", rows, as_json=self.json)
+        if self.json:
+            show_json(rows)
+        else:
+            show_table("Environments", rows)
         return 0
 
 
@@ -39,7 +42,7 @@ class Envs:
 class Factors:
     """List the factors of variation of an environment."""
 
-    env: Annotated[str, tyro.conf.Positional]
+    env: EnvId
     """The environment's id, for example swm/TwoRoom-v0."""
     json: bool = False
     """Print JSON instead of a table."""
@@ -61,8 +64,26 @@ class Factors:
             }
             for name, factor in factors.items()
         ]
-        show_table(f"Factors of {self.env}", rows, as_json=self.json)
+        if self.json:
+            show_json(rows)
+        else:
+            show_table(f"Factors of {self.env}", [_readable(row) for row in rows])
         return 0
+
+
+def _readable(row: dict[str, Any]) -> dict[str, Any]:
+    """One row of the table: the unit beside the summary, and the train range only where it is one."""
+    default, train = row["default"], row["train"]
+    fixed = all(np.array_equal(bound, default) for bound in train)
+    unit = f" ({row['unit']})" if row["unit"] else ""
+    return {
+        "factor": row["factor"],
+        "kind": row["kind"],
+        "range": span(*row["range"]),
+        "default": cell(default),
+        "train": "default" if fixed else span(*train) if len(train) == 2 else cell(train),
+        "what it is": f"{row['summary']}{unit}",
+    }
 
 
 def _plain(value: Any) -> Any:

@@ -3,10 +3,9 @@
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import tyro
-
+from swm.cli.options import Changes, CheckpointPath, Names, OptionalPath, OptionalStr
 from swm.cli.output import show_json
 from swm.core.errors import InvalidValueError
 
@@ -21,14 +20,16 @@ class Planning:
 
     solver: str = "cem"
     """The solver: cem or random_shooting."""
-    set: tuple[str, ...] = ()
+    set: Changes = ()
     """Options of the solver, for example num_samples=300 num_iterations=30."""
     horizon: int = 5
     """Blocks of actions that a plan looks ahead."""
     receding_horizon: int = 1
     """Blocks that are executed before the next plan is made."""
     objective: str = "last"
-    """What a plan is judged by: last, sum or min of the distances to the goal."""
+    """What a plan is judged by: last, sum, min or geometric (a weighted sum) of the distances to the goal."""
+    hold_actions: bool = False
+    """Plan one action per block, held for all its steps."""
 
     def make(self) -> "Planner":
         """Make the planner."""
@@ -36,7 +37,10 @@ class Planning:
         from swm.policy.planning import PlanningConfig
 
         planning = PlanningConfig(
-            horizon=self.horizon, receding_horizon=self.receding_horizon, objective=self.objective
+            horizon=self.horizon,
+            receding_horizon=self.receding_horizon,
+            objective=self.objective,
+            hold_actions=self.hold_actions,
         )
         return Planner(solver=self.solver, options=dict(map(parse_option, self.set)), planning=planning)
 
@@ -60,9 +64,9 @@ def parse_option(text: str) -> tuple[str, Any]:
 class Measurement:
     """What the commands share that measure a trained model."""
 
-    checkpoint: Annotated[Path, tyro.conf.Positional]
+    checkpoint: CheckpointPath
     """The folder of a trained model."""
-    out: Path | None = None
+    out: OptionalPath = None
     """Where results are; the folder "evaluation" beside the checkpoint if not given."""
     tasks: str = "two_room-v1"
     """The task set of the in-distribution table, or the path of one."""
@@ -111,7 +115,7 @@ class Eval(Measurement):
 class Report(Measurement):
     """Write the page for results of bench."""
 
-    data: str | None = None
+    data: OptionalStr = None
     """The training data, to probe the latents on."""
 
     def run(self) -> int:
@@ -137,8 +141,8 @@ class Report(Measurement):
 class Bench(Report):
     """Measure planning under each factor's shift, and write the page."""
 
-    factors: tuple[str, ...] = ("all",)
-    """Factors or groups to shift, one at a time."""
+    factors: Names = ("all",)
+    """Factors or groups to shift, one at a time; all if not given."""
     severities: tuple[float, ...] = (0.0, 0.25, 0.5, 0.75, 1.0)
     """Distances from the training range, rising from 0 to at most 1."""
     episodes: int = 50

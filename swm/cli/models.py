@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import tyro
 
+from swm.cli.options import Changes, DatasetPath, Names, OptionalInt
 from swm.core.config import from_json, to_json
 from swm.core.errors import InvalidValueError, UnknownNameError
 
@@ -15,25 +16,25 @@ from swm.core.errors import InvalidValueError, UnknownNameError
 class Train:
     """Train a world model on a dataset, or continue."""
 
-    baseline: Annotated[str, tyro.conf.Positional]
+    baseline: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="BASELINE")]
     """The model: lewm."""
-    data: Annotated[str, tyro.conf.Positional]
+    data: DatasetPath
     """The dataset."""
     out: Path = Path("runs/train")
     """The run's folder; a run that was stopped there continues."""
     preset: str = "tiny"
     """The recipe to begin from."""
-    steps: int | None = None
+    steps: OptionalInt = None
     """Optimiser steps; the recipe's if not given."""
-    seed: int | None = None
+    seed: OptionalInt = None
     """Of weights, batches and losses; the recipe's if not given."""
     device: str = "auto"
     """auto, cpu, cuda or mps."""
-    set: tuple[str, ...] = ()
+    set: Changes = ()
     """Changes to the recipe, for example train.batch_size=64 model.latent_dim=4."""
     select_by_planning: int = 0
     """Tasks to plan at each validation; the checkpoint of the highest success is then the best one."""
-    trackers: tuple[str, ...] = ()
+    trackers: Names = ()
     """Mirrors of the metrics: tensorboard, trackio, wandb."""
 
     def run(self) -> int:

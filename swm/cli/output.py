@@ -2,9 +2,12 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from swm.core.config import to_json
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 def show_json(data: Any) -> None:
@@ -12,28 +15,58 @@ def show_json(data: Any) -> None:
     print(json.dumps(to_json(data), indent=2))
 
 
-def show_table(title: str, rows: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
-    """Print rows of the same keys as a table, or as a JSON list."""
-    if as_json:
-        show_json(rows)
-        return
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
+_NARROW = 24
+"""Columns of at most this many characters are never wrapped."""
 
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+
+def show_table(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print rows of the same keys; wide columns share what the narrow ones leave of the line."""
+    table = _table(title, show_header=True)
     for key in rows[0] if rows else ():
-        table.add_column(key, overflow="fold")
+        width = max(len(cell(row[key])) for row in rows)
+        table.add_column(key, no_wrap=width <= _NARROW, overflow="fold")
     for row in rows:
-        table.add_row(*(_cell(value) for value in row.values()))
-    Console().print(table)
+        table.add_row(*(cell(value) for value in row.values()))
+    _print(table)
 
 
-def _cell(value: Any) -> str:
+def show_facts(title: str, facts: Mapping[str, Any]) -> None:
+    """Print names and values beside each other."""
+    table = _table(title, show_header=False)
+    for name, value in facts.items():
+        table.add_row(name, cell(value))
+    _print(table)
+
+
+def cell(value: Any) -> str:
+    """Write a value as people read it: four digits, lists without brackets, nothing for None."""
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
     if isinstance(value, float):
         return f"{value:,.4g}"
-    if isinstance(value, list):
-        return " … ".join(map(str, value)) if len(value) == 2 else ", ".join(map(str, value))
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(cell, value))
     return "" if value is None else str(value)
+
+
+def span(low: Any, high: Any) -> str:
+    """Write a range, or the one value that it holds."""
+    return cell(low) if low == high else f"{cell(low)} … {cell(high)}"
+
+
+def _table(title: str, *, show_header: bool) -> "Table":
+    from rich import box
+    from rich.markup import escape
+    from rich.table import Table
+
+    return Table(
+        title=escape(title), title_justify="left", box=box.SIMPLE_HEAD, show_header=show_header, pad_edge=False
+    )
+
+
+def _print(table: "Table") -> None:
+    from rich.console import Console
+
+    Console(highlight=False, markup=False).print(table)

@@ -1,8 +1,10 @@
 """``swm doctor`` and ``swm demo``."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+from swm.cli.options import OptionalInt
 from swm.cli.output import show_json, show_table
 
 
@@ -23,7 +25,7 @@ class Doctor:
         else:
             marks = {"ok": "ok", "warning": "WARNING", "failure": "FAILURE"}
             rows = [{"check": c.name, "": marks[c.status], "found": c.detail, "fix": c.fix} for c in checks]
-            show_table("This machine", rows, as_json=False)
+            show_table("This machine", rows)
         return int(any(check.status == "failure" for check in checks))
 
 
@@ -36,10 +38,10 @@ class Demo:
 
     out: Path = Path("runs/demo")
     """The folder for everything."""
-    training_seeds: int = 1
-    """Models to train, each with a seed of its own."""
-    ood_episodes: int = 10
-    """Tasks per factor and severity."""
+    training_seeds: OptionalInt = None
+    """Models to train, each with a seed of its own; 1 if not given."""
+    ood_episodes: OptionalInt = None
+    """Tasks per factor and severity; 10 if not given, 2 with --quick."""
     quick: bool = False
     """A minute's version that shows the way and reaches nothing."""
 
@@ -47,7 +49,8 @@ class Demo:
         """Run it and print where the report is."""
         from swm.demo import QUICK, DemoConfig, run_demo
 
-        config = DemoConfig(training_seeds=self.training_seeds, ood_episodes=self.ood_episodes)
-        page = run_demo(self.out, QUICK if self.quick else config)
+        asked = {"training_seeds": self.training_seeds, "ood_episodes": self.ood_episodes}
+        changes: dict[str, Any] = {name: count for name, count in asked.items() if count is not None}
+        page = run_demo(self.out, replace(QUICK if self.quick else DemoConfig(), **changes))
         print(f"report:  {page}\nfigures: {page.with_name('results.json')}")
         return 0

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import numbers
 import types
 import typing
 from collections.abc import Mapping
@@ -11,6 +12,8 @@ from typing import Any, TypeVar
 from swm.core.errors import InvalidValueError, UnknownNameError
 
 C = TypeVar("C")
+_SCALARS: dict[Any, type] = {bool: bool, int: numbers.Integral, float: numbers.Real, str: str}
+"""Type of a field -> what a value of it may be."""
 
 
 def to_json(config: Any) -> Any:
@@ -29,7 +32,7 @@ def from_json(kind: type[C], data: Mapping[str, Any]) -> C:
 
     Raises:
         UnknownNameError: a key is not a field; the message lists the closest ones.
-        InvalidValueError: a field without a default is missing.
+        InvalidValueError: a field without a default is missing, or a scalar is of another type.
     """
     hints = typing.get_type_hints(kind)
     fields = {f.name: f for f in dataclasses.fields(kind) if f.init}  # type: ignore[arg-type]
@@ -43,7 +46,22 @@ def from_json(kind: type[C], data: Mapping[str, Any]) -> C:
     ]
     if missing:
         raise InvalidValueError(f"{kind.__name__} needs {', '.join(missing)}, which the data does not have.")
+    for key, value in data.items():
+        _check_scalar(f"field {key!r} of {kind.__name__}", hints[key], value)
     return kind(**{key: _revive(hints[key], value) for key, value in data.items()})
+
+
+def _check_scalar(what: str, hint: Any, value: Any) -> None:
+    """Refuse a text for a number, and the like."""
+    options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    if value is None and type(None) in options:
+        return
+    kinds = [option for option in options if option is not type(None)]
+    if all(option in _SCALARS for option in kinds) and not any(
+        isinstance(value, _SCALARS[option]) and (option is bool or not isinstance(value, bool)) for option in kinds
+    ):
+        names = " or ".join(option.__name__ for option in kinds)
+        raise InvalidValueError(f"{what} must be of type {names}, got {value!r}.")
 
 
 def _revive(hint: Any, value: Any) -> Any:

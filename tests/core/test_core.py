@@ -2,6 +2,7 @@ import dataclasses
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -98,3 +99,35 @@ def test_errors_share_one_root() -> None:
     assert str(error) == "action of step(): expected (2,), got (3,). Pass one action per environment."
     assert isinstance(error, SwmError)
     assert isinstance(error, ValueError)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Typed:
+    count: int = 1
+    rate: float | None = None
+    name: str = ""
+    flag: bool = False
+    either: float | tuple[float, ...] = 0.0
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"count": "many"}, "field 'count' of _Typed must be of type int, got 'many'"),
+        ({"count": 1.5}, "must be of type int, got 1.5"),
+        ({"count": True}, "must be of type int, got True"),
+        ({"count": None}, "must be of type int, got None"),
+        ({"rate": "fast"}, "must be of type float, got 'fast'"),
+        ({"name": 3}, "must be of type str, got 3"),
+        ({"flag": 1}, "must be of type bool, got 1"),
+    ],
+)
+def test_a_scalar_of_another_type_is_refused(data: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidValueError, match=message):
+        from_json(_Typed, data)
+
+
+def test_scalars_of_the_right_kind_are_taken() -> None:
+    data = {"count": np.int64(3), "rate": 2, "name": "a", "flag": True, "either": [1.0, 2.0]}
+    assert to_json(from_json(_Typed, data)) == data
+    assert from_json(_Typed, {"rate": None}).rate is None
