@@ -4,14 +4,14 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from swm.benchmark import OodConfig
 from swm.core.seeding import derive_seed
 from swm.evaluation import default_protocol
 from swm.experiment import Experiment
-from swm.policy.planner import Planner
+from swm.policy.planner import PLANNERS, Planner
 from swm.world import World
 
 ENV_ID = "swm/TwoRoom-v0"
@@ -33,14 +33,14 @@ class DemoConfig:
     """Models to train, each with a seed of its own."""
     tasks: str = "two_room-v1"
     """The task set of the in-distribution table."""
-    ood_episodes: int = 10
+    ood_episodes: int = 20
     """Tasks per factor and severity."""
     factors: tuple[str, ...] = ("all",)
     """Factors to shift, one at a time."""
     num_envs: int = 100
     """Environments that run, and are planned for, together."""
     seed: int = 0
-    planner: Planner = field(default_factory=Planner)
+    planner: Planner = PLANNERS["fast"]
 
 
 QUICK = DemoConfig(

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -26,7 +26,7 @@ from swm.evaluation import (
     reference_policies,
 )
 from swm.policy import make_policy
-from swm.policy.planner import Planner
+from swm.policy.planner import PLANNERS, Planner
 from swm.probing import linear_probe
 from swm.report import Clip, ReportData, film, report_figure, write_report
 from swm.world import World
@@ -53,7 +53,7 @@ class Experiment:
     out_dir: Path
     tasks: str = "two_room-v1"
     """The task set of the in-distribution table."""
-    planner: Planner = field(default_factory=Planner)
+    planner: Planner = PLANNERS["fast"]
     num_envs: int = 100
     """Environments that run, and are planned for, together."""
     show_progress: bool = True
@@ -199,7 +199,7 @@ def probe_goal(model: "Baseline", dataset: "Dataset") -> dict[str, float]:
     return {name: float(r) for name, r in zip(env.goal_names, result.r, strict=True)}
 
 
-def planning_score(count: int, planner: Planner | None = None) -> "Callable[[Baseline], float]":
+def planning_score(count: int, planner: Planner = PLANNERS["fast"]) -> "Callable[[Baseline], float]":
     """Make a score for training: the success of planning on `count` tasks that no task set holds.
 
     Args:
@@ -223,7 +223,7 @@ def planning_score(count: int, planner: Planner | None = None) -> "Callable[[Bas
                     protocol=default_protocol(env_id),
                     name="selection",
                 )
-            policy = (planner or Planner()).make_policy(model, world.executor.action_space)
+            policy = planner.make_policy(model, world.executor.action_space)
             return world.evaluate(policy, made[env_id], progress=False).success.value
 
     return score

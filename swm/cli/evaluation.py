@@ -1,48 +1,55 @@
 """``swm eval``, ``bench`` and ``report``."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from swm.cli.options import Changes, CheckpointPath, Names, OptionalPath, OptionalStr
+from swm.cli.options import Changes, CheckpointPath, Names, OptionalInt, OptionalPath, OptionalStr
 from swm.cli.output import show_json
-from swm.core.errors import InvalidValueError
+from swm.core.errors import InvalidValueError, UnknownNameError
 
 if TYPE_CHECKING:
     from swm.experiment import Experiment
-    from swm.policy.planner import Planner
+    from swm.policy import Planner
 
 
 @dataclass(frozen=True, kw_only=True)
 class Planning:
     """How to plan."""
 
-    solver: str = "cem"
+    planner: str = "fast"
+    """Where to begin from: fast (replan after every block) or paper (LeWorldModel's on PushT)."""
+    solver: OptionalStr = None
     """The solver: cem or random_shooting."""
     set: Changes = ()
     """Options of the solver, for example num_samples=300 num_iterations=30."""
-    horizon: int = 5
+    horizon: OptionalInt = None
     """Blocks of actions that a plan looks ahead."""
-    receding_horizon: int = 1
+    receding_horizon: OptionalInt = None
     """Blocks that are executed before the next plan is made."""
-    objective: str = "last"
+    objective: OptionalStr = None
     """What a plan is judged by: last, sum, min or geometric (a weighted sum) of the distances to the goal."""
-    hold_actions: bool = False
-    """Plan one action per block, held for all its steps."""
 
     def make(self) -> "Planner":
-        """Make the planner."""
-        from swm.policy.planner import Planner
-        from swm.policy.planning import PlanningConfig
+        """Make the planner: the one of record with every change made.
 
-        planning = PlanningConfig(
-            horizon=self.horizon,
-            receding_horizon=self.receding_horizon,
-            objective=self.objective,
-            hold_actions=self.hold_actions,
+        Raises:
+            UnknownNameError: no planner, solver, option or objective has this name.
+        """
+        from swm.policy import PLANNERS, Planner
+
+        if self.planner not in PLANNERS:
+            raise UnknownNameError("planner", self.planner, PLANNERS)
+        base = PLANNERS[self.planner]
+        names = ("horizon", "receding_horizon", "objective")
+        changes = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        options = base.options if self.solver in (None, base.solver) else {}
+        return Planner(
+            solver=self.solver or base.solver,
+            options={**options, **dict(map(parse_option, self.set))},
+            planning=replace(base.planning, **changes),
         )
-        return Planner(solver=self.solver, options=dict(map(parse_option, self.set)), planning=planning)
 
 
 def parse_option(text: str) -> tuple[str, Any]:
