@@ -41,7 +41,7 @@ class Demo:
     training_seeds: OptionalInt = None
     """Models to train, each with a seed of its own; 1 if not given."""
     ood_episodes: OptionalInt = None
-    """Tasks per factor and severity; 10 if not given, 2 with --quick."""
+    """Tasks per factor and severity; 20 if not given, 2 with --quick."""
     quick: bool = False
     """A minute's version that shows the way and reaches nothing."""
 
