@@ -178,7 +178,8 @@ class World:
                     f"{uri} holds {done} episodes already, {episodes} were asked for. "
                     f"Ask for {done} or more, or overwrite=True to discard them."
                 )
-            with show_progress("record", episodes, "episodes", done=done, show=progress) as advance:
+            shown = progress and done < episodes
+            with show_progress("record", episodes, "episodes", done=done, show=shown) as advance:
                 steps = 0
                 for index, record in enumerate(run_episodes(self.executor, acting, requests[done:]), start=done):
                     writer.write(_to_episode(record, index, self.env_id, acting))
