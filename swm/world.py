@@ -146,7 +146,7 @@ class World:
         Raises:
             DatasetError: `uri` holds another recording, or more episodes than asked for.
             UnknownNameError: an unknown policy, factor or codec.
-            InvalidValueError: a number is out of range. Nothing is written before these are raised.
+            InvalidValueError: a number is out of range; like a bad name, before anything is written.
         """
         from swm import data
         from swm.policy import make_policy
