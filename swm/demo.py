@@ -12,6 +12,7 @@ from swm.core.seeding import derive_seed
 from swm.evaluation import default_protocol
 from swm.experiment import Experiment
 from swm.policy.planner import PLANNERS, Planner
+from swm.policy.planning import PlanningConfig
 from swm.world import World
 
 ENV_ID = "swm/TwoRoom-v0"
@@ -46,10 +47,12 @@ class DemoConfig:
 QUICK = DemoConfig(
     episodes=40,
     episode_steps=40,
-    steps=40,
+    steps=20,
     ood_episodes=2,
     factors=("agent.color", "agent.speed"),
-    planner=Planner(options={"num_samples": 32, "num_iterations": 2, "num_elites": 4}),
+    planner=Planner(
+        options={"num_samples": 32, "num_iterations": 2, "num_elites": 4}, planning=PlanningConfig(receding_horizon=5)
+    ),
 )
 """A minute's version: it shows the way, and the model that it trains plans no better than chance."""
 

@@ -146,7 +146,7 @@ class World:
         Raises:
             DatasetError: `uri` holds another recording, or more episodes than asked for.
             UnknownNameError: an unknown policy, factor or codec.
-            InvalidValueError: a number is out of range. Nothing is written before these are raised.
+            InvalidValueError: a number is out of range; like a bad name, before anything is written.
         """
         from swm import data
         from swm.policy import make_policy
@@ -178,7 +178,8 @@ class World:
                     f"{uri} holds {done} episodes already, {episodes} were asked for. "
                     f"Ask for {done} or more, or overwrite=True to discard them."
                 )
-            with show_progress("record", episodes, "episodes", done=done, show=progress) as advance:
+            shown = progress and done < episodes
+            with show_progress("record", episodes, "episodes", done=done, show=shown) as advance:
                 steps = 0
                 for index, record in enumerate(run_episodes(self.executor, acting, requests[done:]), start=done):
                     writer.write(_to_episode(record, index, self.env_id, acting))

@@ -145,6 +145,7 @@ def test_train_applies_every_change_and_continues(pipeline: Pipeline, capsys: py
     config = json.loads((pipeline.checkpoint / "config.json").read_text(encoding="utf-8"))
     assert config["config"]["predictor_depth"] == 1
     assert provenance["train"]["batch_size"] == 8
+    assert provenance["train"]["device"] == "cpu"
     assert provenance["train"]["steps"] == 2
     words = ["train", "lewm", str(pipeline.dataset), "--out", str(pipeline.checkpoint.parent), "--device", "cpu"]
     assert str(pipeline.checkpoint) in output([*words, "--steps", "2", "--set", *SMALL], capsys)

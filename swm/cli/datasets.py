@@ -135,10 +135,12 @@ class Verify:
 
 def _show_summary(summary: dict[str, Any]) -> None:
     """Print what `swm.data.summarize` found, the factors that vary apart from those that do not."""
+    import numpy as np
+
     recording = summary["provenance"][-1].get("recording", {}) if summary["provenance"] else {}
     origin = {key: recording[key] for key in ("env_id", "seed") if key in recording}
     if "policy" in recording:
-        origin["policy"] = recording["policy"]["name"]
+        origin["policy"] = recording["policy"].get("name", "unnamed")
     splits = [
         f"{name}: {part['episodes']:,} episodes, {part['steps']:,} steps" for name, part in _items(summary, "splits")
     ]
@@ -158,7 +160,7 @@ def _show_summary(summary: dict[str, Any]) -> None:
     show_facts(summary["uri"], facts)
     show_table("Columns", [_column(column) for _, column in _items(summary, "columns")])
     figures = ("mean", "std", "minimum", "maximum")
-    rows = zip(*(summary["action"][name] for name in figures), strict=True)
+    rows = zip(*(np.atleast_1d(summary["action"][name]).tolist() for name in figures), strict=True)
     show_table("Action", [{"component": i, **dict(zip(figures, row, strict=True))} for i, row in enumerate(rows)])
     factors = _items(summary, "factors")
     varying = [
