@@ -32,7 +32,7 @@ SOLVERS: Registry[Row] = Registry(
 """Name -> row; the row's class has its configuration dataclass as ``Config`` and takes one."""
 
 
-def make(name: str, /, **options: Any) -> Solver:
+def make(name: str, **options: Any) -> Solver:
     """Make the solver called `name`.
 
     Args:

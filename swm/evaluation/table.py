@@ -53,4 +53,4 @@ def _percent(value: float) -> str:
 
 def _versus(evaluation: Evaluation, other: Evaluation) -> str:
     comparison = compare(evaluation.outcomes, other.outcomes)
-    return f"{100 * comparison.difference.value:+.0f} ({comparison.p_value:.0e})"
+    return f"{100 * comparison.difference.value:+.0f} ({comparison.p_value:.2g})"

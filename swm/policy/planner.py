@@ -1,12 +1,13 @@
 """A planner by name: which solver, with which options, judged by what."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from gymnasium import spaces
 
+from swm.core.errors import UnknownNameError
 from swm.core.protocols import WorldModel
 from swm.policy.planning import PlanningConfig, PlanningPolicy
 
@@ -32,6 +33,10 @@ class Planner:
         """
         from swm import solvers
 
+        known = [each.name for each in fields(solvers.SOLVERS.load(self.solver).Config)]
+        for name in self.options:
+            if name not in known:
+                raise UnknownNameError(f"option of solver {self.solver!r}", name, known)
         return solvers.make(self.solver, **self.options)
 
     def make_policy(self, model: WorldModel, action_space: spaces.Box) -> PlanningPolicy:
