@@ -92,8 +92,9 @@ class Baseline(nn.Module, ABC):
                 f"{tuple(pixels.shape)} {str(pixels.dtype).removeprefix('torch.')}",
                 "Render at the size that the model was trained on: it is in model.spec.image_size.",
             )
-        images = pixels.to(self.pixel_mean.dtype).sub_(self.pixel_mean).div_(self.pixel_std)
-        return self.encode_images(images.permute(0, 1, 4, 2, 3))
+        mean, std = self.pixel_mean[:, None, None], self.pixel_std[:, None, None]
+        images = pixels.permute(0, 1, 4, 2, 3).to(mean.dtype, memory_format=torch.contiguous_format)
+        return self.encode_images(images.sub_(mean).div_(std))
 
     def distance(self, predicted: Tensor, goal: Tensor) -> Tensor:
         """Squared Euclidean distance (B, S) of latents (B, S, ...) to goal latents (B, ...)."""
