@@ -9,6 +9,8 @@ Advance = Callable[..., None]
 """``advance(count=1, note="")``: `count` more units are done; `note` is shown behind the figures."""
 
 _LOG_EVERY_S = 10.0
+_KNOWN_AFTER = 0.02
+"""Share of the work after which the rate is worth a forecast."""
 
 
 @contextmanager
@@ -60,12 +62,12 @@ def _bar(what: str, total: int, unit: str, done: int) -> Iterator[Advance]:
 
 @contextmanager
 def _lines(what: str, total: int, unit: str, done: int) -> Iterator[Advance]:
-    meter, last = _Meter(), time.monotonic()
-    state = {"done": done, "last": last}
+    meter = _Meter()
+    state = {"done": done, "last": time.monotonic()}
 
     def say(note: str) -> None:
-        left = (total - state["done"]) / meter.rate if meter.rate > 0 else float("nan")
-        tail = f", about {left:,.0f} s left" if state["done"] < total and left == left else ""
+        known = meter.count >= _KNOWN_AFTER * total and state["done"] < total
+        tail = f", about {(total - state['done']) / meter.rate:,.0f} s left" if known else ""
         text = f"{what}: {state['done']:,.0f}/{total:,} {unit} ({meter.rate:,.1f}/s{tail})"
         print(f"{text} {note}".rstrip(), file=sys.stderr, flush=True)
 

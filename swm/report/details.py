@@ -11,7 +11,7 @@ from swm.report.clips import Clip, time_lapse
 from swm.report.data import ReportData
 from swm.report.html import facts, film_strip, image, percent
 from swm.report.sections import section
-from swm.report.svg import Axes, Series, chart, ticks
+from swm.report.svg import Axes, Series, chart, decades, ticks
 
 _MAX_CHARTS = 6
 _MAX_POINTS = 300
@@ -106,6 +106,10 @@ def prediction(data: ReportData) -> str:
     return section("Prediction error", lead, f'<div class="pair">{left}{right}</div>{_error_key(ood)}')
 
 
+_LEAST = 1e-6
+"""Where the logarithmic scales of errors begin at the latest."""
+
+
 def _skill(cell: OodCell) -> list[float]:
     return [] if cell.prediction is None else cell.prediction.skill.tolist()
 
@@ -126,14 +130,16 @@ def _by_step(ood: OodResult) -> str:
     ]
     series.append(Series(name="in distribution", css="model", points=list(zip(steps, usual, strict=True)), dots=True))
     series.insert(0, Series(name="no change", css="oracle", points=[(1, 1.0), (len(usual), 1.0)]))
-    grid = ticks(0, max(1.0, *(max(_skill(cell)) for cell in (ood.reference, *worst))))
+    shown = [max(error, _LEAST) for cell in (ood.reference, *worst) for error in _skill(cell)]
+    grid = decades(min(shown), max(1.0, *shown))
     axes = Axes(
         x=(1, len(usual)),
-        y=(0, grid[-1]),
+        y=(grid[0], grid[-1]),
         x_ticks=list(steps),
         y_ticks=grid,
+        log_y=True,
         x_label="model steps ahead",
-        y_label="error / error of no change",
+        y_label="error / error of no change, logarithmic",
         width=380,
         height=240,
     )
@@ -150,13 +156,14 @@ def _against_success(ood: OodResult) -> str:
         notes = [f"{cell.name}: error {x:.2f}, success {y:.0f} %" for x, y, cell in mine]
         points = [(x, y) for x, y, _ in mine]
         series.append(Series(name=css, css=f"only {css}", points=points, dots=True, notes=notes))
-    grid = ticks(0, max(x for x, _, _ in dots))
+    grid = decades(min(max(x, _LEAST) for x, _, _ in dots), max(max(x, _LEAST) for x, _, _ in dots))
     axes = Axes(
-        x=(0, grid[-1]),
+        x=(grid[0], grid[-1]),
         y=(0, 100),
         x_ticks=grid,
         y_ticks=(0, 25, 50, 75, 100),
-        x_label="error / error of no change, last step",
+        log_x=True,
+        x_label="error / error of no change, last step, logarithmic",
         y_label="success, %",
         width=380,
         height=240,

@@ -34,6 +34,9 @@ class Axes:
     y_ticks: Sequence[float]
     x_label: str = ""
     y_label: str = ""
+    log_x: bool = False
+    log_y: bool = False
+    """Whether the scale is logarithmic; the range must then be positive."""
     width: float = 240.0
     height: float = 160.0
 
@@ -42,9 +45,17 @@ class Axes:
         y = min(max(y, self.y[0]), self.y[1])
         right, bottom = self.width - _RIGHT, self.height - _BOTTOM
         return (
-            _LEFT + (x - self.x[0]) / (self.x[1] - self.x[0] or 1) * (right - _LEFT),
-            bottom - (y - self.y[0]) / (self.y[1] - self.y[0] or 1) * (bottom - _TOP),
+            _LEFT + _share(x, self.x, self.log_x) * (right - _LEFT),
+            bottom - _share(y, self.y, self.log_y) * (bottom - _TOP),
         )
+
+
+def _share(value: float, ends: tuple[float, float], log: bool) -> float:
+    """How far `value` is from the first end to the second, as a fraction."""
+    low, high = ends
+    if log:
+        value, low, high = math.log10(max(value, low)), math.log10(low), math.log10(high)
+    return (value - low) / (high - low or 1)
 
 
 def ticks(low: float, high: float, most: int = 5) -> list[float]:
@@ -55,6 +66,12 @@ def ticks(low: float, high: float, most: int = 5) -> list[float]:
     step = next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= raw * (1 - 1e-9))
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     return [round(k * step, 12) for k in range(first, max(last, first + 1) + 1)]
+
+
+def decades(low: float, high: float) -> list[float]:
+    """Return the powers of ten that cover [low, high], both positive."""
+    first, last = math.floor(math.log10(low) + 1e-9), math.ceil(math.log10(high) - 1e-9)
+    return [10.0**k for k in range(first, max(last, first + 1) + 1)]
 
 
 def chart(axes: Axes, series: Sequence[Series], title: str, playhead: int | None = None) -> str:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from swm.report import ReportData, film, report_figure, write_report
 from swm.report.clips import time_lapse
 from swm.report.html import film_strip, heat, ink_on
 from swm.report.page import render_page
-from swm.report.svg import ticks
+from swm.report.svg import Axes, decades, ticks
 
 PROTOCOL = Protocol(goal_offset=10, budget=20, min_distance=0.1, episode_steps=20)
 VOID = {"meta", "br", "img", "input", "hr", "link"}
@@ -229,3 +230,19 @@ def test_the_figure_is_written(data: ReportData, tmp_path: Path, suffix: str) ->
     assert path.stat().st_size > 10_000
     with pytest.raises(InvalidValueError, match="has none"):
         report_figure(replace(data, ood=None), path)
+
+
+@given(low=st.floats(1e-6, 1e3), factor=st.floats(1, 1e6))
+def test_decades_cover_the_range(low: float, factor: float) -> None:
+    marks = decades(low, low * factor)
+    assert marks[0] <= low * (1 + 1e-6)
+    assert marks[-1] >= low * factor * (1 - 1e-6)
+    assert all(after / before == pytest.approx(10) for before, after in pairwise(marks))
+
+
+def test_a_logarithmic_axis_gives_each_decade_the_same_room() -> None:
+    axes = Axes(x=(0.1, 100), y=(0, 1), x_ticks=(), y_ticks=(), log_x=True)
+    places = [axes.at(x, 0)[0] for x in (0.1, 1, 10, 100)]
+    steps = [b - a for a, b in pairwise(places)]
+    assert steps == pytest.approx([steps[0]] * 3)
+    assert axes.at(0.0, 0) == axes.at(0.1, 0)
