@@ -9,13 +9,14 @@ import numpy as np
 
 from swm.core.errors import DatasetError, InvalidValueError
 from swm.core.factors import FactorSpace, Request
+from swm.core.progress import Advance
 from swm.core.progress import progress as show_progress
 from swm.core.protocols import Policy
 from swm.core.seeding import episode_seeds
 from swm.rollout import EpisodeRecord, EpisodeRequest, run_episodes
 
 if TYPE_CHECKING:
-    from swm.data import Codec, Dataset
+    from swm.data import Codec, Dataset, Writer
     from swm.evaluation import Evaluation, TaskSet
 
 
@@ -180,11 +181,7 @@ class World:
                 )
             shown = progress and done < episodes
             with show_progress("record", episodes, "episodes", done=done, show=shown) as advance:
-                steps = 0
-                for index, record in enumerate(run_episodes(self.executor, acting, requests[done:]), start=done):
-                    writer.write(_to_episode(record, index, self.env_id, acting))
-                    steps += len(record.action)
-                    advance(1, f"{steps:,} steps")
+                self._record(writer, acting, requests, done, advance)
         return data.open(uri)
 
     def evaluate(self, policy: Policy, tasks: "str | TaskSet", *, progress: bool = True) -> "Evaluation":
