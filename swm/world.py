@@ -218,6 +218,16 @@ class World:
     ) -> None:
         self.close()
 
+    def _record(
+        self, writer: "Writer", policy: Policy, requests: Sequence[EpisodeRequest], done: int, advance: Advance
+    ) -> None:
+        """Run the requests after the first `done` and write them as they end."""
+        steps = 0
+        for index, record in enumerate(run_episodes(self.executor, policy, requests[done:]), start=done):
+            writer.write(_to_episode(record, index, self.env_id, policy))
+            steps += len(record.action)
+            advance(1, f"{steps:,} steps")
+
     def _requests(self, count: int, seed: int, variation: Request, max_steps: int | None) -> list[EpisodeRequest]:
         if max_steps is not None and max_steps < 1:
             raise InvalidValueError(f"max_steps must be at least 1, got {max_steps}.")
