@@ -1,6 +1,7 @@
 """Tables for people, JSON for scripts."""
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ def show_json(data: Any) -> None:
     print(json.dumps(to_json(data), indent=2))
 
 
+_PIPED = 100
+"""Width of tables that go to a file or another program."""
 _NARROW = 24
 """Columns of at most this many characters are never wrapped."""
 
@@ -69,4 +72,5 @@ def _table(title: str, *, show_header: bool) -> "Table":
 def _print(table: "Table") -> None:
     from rich.console import Console
 
-    Console(highlight=False, markup=False).print(table)
+    wide = None if sys.stdout.isatty() else _PIPED
+    Console(highlight=False, markup=False, width=wide).print(table)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from swm.evaluation.evaluate import Evaluation
@@ -20,12 +21,12 @@ def render_table(evaluations: Mapping[str, Evaluation], *, versus: str | None = 
     """
     first = next(iter(evaluations.values()))
     title = f"{first.manifest['task_set']} · {len(first.rows)} tasks · budget {first.manifest['budget']} steps"
-    table = Table(title=title, title_justify="left")
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("policy")
     for heading in ("success %", "95 % CI", "at end %", "steps to goal", "final distance", "plan p95 ms"):
-        table.add_column(heading, justify="right", overflow="fold")
+        table.add_column(heading, justify="right")
     if versus is not None:
-        table.add_column(f"minus {versus} (p)", justify="right")
+        table.add_column(f"minus {versus} (p)", justify="right", no_wrap=True)
     for name, evaluation in evaluations.items():
         cells = [name, *_cells(evaluation)]
         if versus is not None:
@@ -53,4 +54,5 @@ def _percent(value: float) -> str:
 
 def _versus(evaluation: Evaluation, other: Evaluation) -> str:
     comparison = compare(evaluation.outcomes, other.outcomes)
-    return f"{100 * comparison.difference.value:+.0f} ({comparison.p_value:.2g})"
+    chance = "<.001" if comparison.p_value < 0.001 else f"{comparison.p_value:.3f}"
+    return f"{100 * comparison.difference.value:+.0f} ({chance})"

@@ -163,7 +163,7 @@ def test_the_table_shows_rates_and_the_paired_difference(
     text = file.getvalue()
     assert " 100 " in text
     assert "70-100" in text
-    assert "+100 (0.0039)" in text
+    assert "+100 (0.004)" in text
 
 
 def test_pictures_show_starts_and_goals(world: Executor, walker: Policy, tasks: TaskSet) -> None:
