@@ -16,17 +16,20 @@ def render_table(evaluations: Mapping[str, Evaluation], *, versus: str | None = 
         evaluations: row name -> evaluation.
         versus: a row name: the others then show their paired difference to it in points, and its p-value.
 
+    The columns are: success at any step and its interval, success at the last step, median steps to the
+    goal, mean distance at the end, and the 95th percentile of a round of planning.
+
     Returns:
         A table to print with ``rich.print``.
     """
     first = next(iter(evaluations.values()))
-    title = f"{first.manifest['task_set']} · {len(first.rows)} tasks · budget {first.manifest['budget']} steps"
+    title = f"{first.manifest['task_set']} · {len(first.rows)} tasks · budget {first.manifest['budget']} steps · success in %"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("policy")
-    for heading in ("success %", "95 % CI", "at end %", "steps to goal", "final distance", "plan p95 ms"):
-        table.add_column(heading, justify="right")
+    table.add_column("policy", no_wrap=True)
+    for heading in ("success", "95 % CI", "at end", "steps", "distance", "p95 ms"):
+        table.add_column(heading, justify="right", no_wrap=True)
     if versus is not None:
-        table.add_column(f"minus {versus} (p)", justify="right", no_wrap=True)
+        table.add_column(f"vs {versus} (p)", justify="right", no_wrap=True)
     for name, evaluation in evaluations.items():
         cells = [name, *_cells(evaluation)]
         if versus is not None:
