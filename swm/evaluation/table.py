@@ -23,7 +23,8 @@ def render_table(evaluations: Mapping[str, Evaluation], *, versus: str | None = 
         A table to print with ``rich.print``.
     """
     first = next(iter(evaluations.values()))
-    title = f"{first.manifest['task_set']} · {len(first.rows)} tasks · budget {first.manifest['budget']} steps · success in %"
+    facts = first.manifest
+    title = f"{facts['task_set']} · {len(first.rows)} tasks · budget {facts['budget']} steps · success in %"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("policy", no_wrap=True)
     for heading in ("success", "95 % CI", "at end", "steps", "distance", "p95 ms"):
