@@ -9,7 +9,6 @@ import numpy as np
 
 from swm.core.errors import DatasetError, InvalidValueError
 from swm.core.factors import FactorSpace, Request
-from swm.core.progress import Advance
 from swm.core.progress import progress as show_progress
 from swm.core.protocols import Policy
 from swm.core.seeding import episode_seeds
@@ -179,9 +178,7 @@ class World:
                     f"{uri} holds {done} episodes already, {episodes} were asked for. "
                     f"Ask for {done} or more, or overwrite=True to discard them."
                 )
-            shown = progress and done < episodes
-            with show_progress("record", episodes, "episodes", done=done, show=shown) as advance:
-                self._record(writer, acting, requests, done, advance)
+            self._record(writer, acting, requests, progress)
         return data.open(uri)
 
     def evaluate(self, policy: Policy, tasks: "str | TaskSet", *, progress: bool = True) -> "Evaluation":
@@ -218,15 +215,14 @@ class World:
     ) -> None:
         self.close()
 
-    def _record(
-        self, writer: "Writer", policy: Policy, requests: Sequence[EpisodeRequest], done: int, advance: Advance
-    ) -> None:
-        """Run the requests after the first `done` and write them as they end."""
-        steps = 0
-        for index, record in enumerate(run_episodes(self.executor, policy, requests[done:]), start=done):
-            writer.write(_to_episode(record, index, self.env_id, policy))
-            steps += len(record.action)
-            advance(1, f"{steps:,} steps")
+    def _record(self, writer: "Writer", policy: Policy, requests: Sequence[EpisodeRequest], progress: bool) -> None:
+        """Run the requests that the dataset does not hold yet, and write them as they end."""
+        total, done, steps = len(requests), writer.num_episodes, 0
+        with show_progress("record", total, "episodes", done=done, show=progress and done < total) as advance:
+            for index, record in enumerate(run_episodes(self.executor, policy, requests[done:]), start=done):
+                writer.write(_to_episode(record, index, self.env_id, policy))
+                steps += len(record.action)
+                advance(1, f"{steps:,} steps")
 
     def _requests(self, count: int, seed: int, variation: Request, max_steps: int | None) -> list[EpisodeRequest]:
         if max_steps is not None and max_steps < 1:

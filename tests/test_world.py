@@ -112,7 +112,7 @@ def test_a_killed_recording_keeps_what_was_committed_and_continues(tmp_path: Pat
     try:
         assert process.stdout is not None
         process.stdout.readline()
-        while not (path / "episodes.lance" / "_versions").is_dir():
+        while not list(path.glob("episodes.lance/_versions/*.manifest")):
             assert process.poll() is None
     finally:
         process.kill()
@@ -128,6 +128,13 @@ def test_a_killed_recording_keeps_what_was_committed_and_continues(tmp_path: Pat
     assert continued.verify().ok
     expected = collect(tmp_path / "whole", episodes=count + 3, num_envs=16, variation="train")
     assert continued.fingerprint == expected.fingerprint
+
+
+def test_a_recording_killed_before_its_first_commit_begins_anew(tmp_path: Path) -> None:
+    (tmp_path / "d" / "episodes.lance" / "_versions").mkdir(parents=True)
+    with pytest.raises(DatasetError, match="no committed episode"):
+        data.open(tmp_path / "d")
+    assert collect(tmp_path / "d", episodes=2).fingerprint == collect(tmp_path / "whole", episodes=2).fingerprint
 
 
 @pytest.mark.parametrize(

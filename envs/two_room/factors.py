@@ -18,7 +18,7 @@ TARGET_VISIBLE = 0
 """Whether the goal's marker is drawn by default.
 
 It is not: a marker that stands still for a whole episode is the easiest thing to predict, and a
-joint-embedding model then encodes the marker instead of the agent (arXiv 2211.10831).
+joint-embedding model then loses sight of the agent (arXiv 2211.10831 has the reason).
 """
 _MARKER = {"target.visible": 1}
 
