@@ -131,7 +131,8 @@ def test_a_killed_recording_keeps_what_was_committed_and_continues(tmp_path: Pat
 
 
 def test_a_recording_killed_before_its_first_commit_begins_anew(tmp_path: Path) -> None:
-    (tmp_path / "d" / "episodes.lance" / "_versions").mkdir(parents=True)
+    for table in ("steps.lance", "episodes.lance"):
+        (tmp_path / "d" / table / "_versions").mkdir(parents=True)
     with pytest.raises(DatasetError, match="no committed episode"):
         data.open(tmp_path / "d")
     assert collect(tmp_path / "d", episodes=2).fingerprint == collect(tmp_path / "whole", episodes=2).fingerprint
