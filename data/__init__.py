@@ -13,12 +13,14 @@ if __name__ != "swm.data":
 
 from swm.data.access import create, open
 from swm.data.clips import Clips
-from swm.data.columns import Codec, Column
+from swm.data.columns import Column
 from swm.data.dataset import Dataset, VerifyReport
+from swm.data.encoded import Codec, EncodedPictures, EncodedVideo, VideoCodec
 from swm.data.episode import TRANSITIONS, Episode
 from swm.data.formats import FORMATS, FormatRow, Reader, Writer
 from swm.data.inspect import contact_sheet, summarize, write_preview
 from swm.data.loader import Loader
+from swm.data.location import Location
 from swm.data.options import Mode
 from swm.data.statistics import Statistics
 from swm.data.video import write_mp4
@@ -30,13 +32,17 @@ __all__ = [
     "Codec",
     "Column",
     "Dataset",
+    "EncodedPictures",
+    "EncodedVideo",
     "Episode",
     "FormatRow",
     "Loader",
+    "Location",
     "Mode",
     "Reader",
     "Statistics",
     "VerifyReport",
+    "VideoCodec",
     "Writer",
     "contact_sheet",
     "create",

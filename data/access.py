@@ -1,4 +1,4 @@
-"""Creating and opening datasets, whatever their layout."""
+"""Creating and opening datasets, whatever their format."""
 
 import os
 import warnings
@@ -8,96 +8,124 @@ from typing import Any
 
 from swm.core.errors import DatasetError
 from swm.core.registry import load_target
-from swm.data.columns import Codec
 from swm.data.dataset import Dataset
+from swm.data.encoded import Codec, VideoCodec
 from swm.data.formats import FORMATS, Writer
+from swm.data.location import Location
 from swm.data.options import Mode, WriteOptions
 
 
 def create(
-    uri: str | os.PathLike[str],
+    uri: str | os.PathLike[str] | Location,
     *,
+    format: str | None = None,
     mode: Mode = "error",
-    codec: Codec | None = None,
+    codec: Codec | VideoCodec | None = None,
     quality: int = 95,
+    crf: int = 20,
+    fps: float = 10.0,
     shard_size: int = 4096,
     provenance: Mapping[str, Any] | None = None,
     val_fraction: float = 0.1,
+    storage_options: Mapping[str, str] | None = None,
 ) -> Writer:
     """Make a dataset, or continue one, and return its writer.
 
     Args:
-        uri: a local directory.
+        uri: a local path, or the URI of an object store for formats that can live there.
+        format: a row of `FORMATS`; None is that of the dataset, or ``"frames"`` for a new one.
         mode: ``"error"`` refuses an existing dataset, ``"append"`` continues it or begins one,
             ``"overwrite"`` replaces it once the first new shard is committed.
-        codec: of pictures named ``pixels`` or ``pixels.<view>``: ``"jpeg"``, ``"png"`` or
-            ``"raw"``. None is that of the dataset, or JPEG for a new one. Other pictures are never lossy.
+        codec: of pictures named ``pixels`` or ``pixels.<view>``: ``"jpeg"``, ``"png"`` or ``"raw"``
+            per picture, ``"h264"``, ``"h264-lossless"`` or ``"av1"`` per episode. None is that of the
+            dataset, or the format's own for a new one. Other pictures are never lossy.
         quality: of JPEG, 1 to 100.
+        crf: constant rate factor of lossy video, 0 to 51; lower is better and larger.
+        fps: steps per second, for formats that tell time.
         shard_size: observations per commit.
         provenance: how the data came to be, JSON-ready; kept once for this writing session.
         val_fraction: share of the episodes that is held out. An episode's split is a function of
             ``metadata["seed"]``, or of its index if it has no seed.
+        storage_options: credentials and settings of the object store, as Lance names them.
 
     Raises:
         DatasetError: the dataset exists, has another writer, or `uri` holds something else.
+        UnknownNameError: no such format.
     """
-    path = _local_path(uri)
+    location = Location.parse(uri, storage_options)
     options = WriteOptions(
         mode=mode,
         codec=codec,
         quality=quality,
+        crf=crf,
+        fps=fps,
         shard_size=shard_size,
         provenance=dict(provenance or {}),
         val_fraction=val_fraction,
     )
-    layout = _detect(path)
-    if layout is None and path.exists() and (not path.is_dir() or set(os.listdir(path)) - {".lock"}):
-        raise DatasetError(f"{path} exists and is not a dataset: nothing was touched. Choose another place.")
-    writer: Writer = load_target(FORMATS[layout or "frames"].writer)(path, options)
+    found = _detect(location)
+    name = format or found or "frames"
+    row = FORMATS[name]
+    if found is None and location.is_local and not _is_free(location.path):
+        raise DatasetError(f"{location} exists and is not a dataset: nothing was touched. Choose another place.")
+    if found is not None and found != name and mode != "error":
+        raise DatasetError(f"{location} is a dataset of the format {found!r}, not {name!r}. Choose another place.")
+    if row.writer is None:
+        able = ", ".join(name for name, row in FORMATS.items() if row.writer)
+        raise DatasetError(f"the format {name!r} can only be read. These can be written: {able}.")
+    if not location.is_local and not row.remote:
+        raise DatasetError(f"{location}: the format {name!r} is written on local disks alone.")
+    writer: Writer = load_target(row.writer)(location, options)
     return writer
 
 
-def open(uri: str | os.PathLike[str], *, version: int | None = None, cache_bytes: int = 1 << 30) -> Dataset:
-    """Open a dataset of any known layout.
+def open(
+    uri: str | os.PathLike[str] | Location,
+    *,
+    format: str | None = None,
+    version: int | None = None,
+    cache_bytes: int = 1 << 30,
+    storage_options: Mapping[str, str] | None = None,
+) -> Dataset:
+    """Open a dataset of any known format.
 
     Args:
-        uri: a local directory.
+        uri: a local path, or the URI of an object store.
+        format: a row of `FORMATS`; None finds out.
         version: None for the latest. A dataset gets a new version with each commit.
         cache_bytes: how much of it each process may keep in memory. Columns stay there whole, as
             stored: pictures remain encoded.
+        storage_options: credentials and settings of the object store, as Lance names them.
 
     Raises:
         DatasetError: nothing is there, it is no dataset, has no such version, or was written by a
             newer version of this package.
+        UnknownNameError: no such format.
     """
-    path = _local_path(uri)
-    if not path.exists():
-        raise DatasetError(f"no dataset at {path}: the path does not exist (from {os.getcwd()}).")
-    layout = _detect(path)
-    if layout is None:
+    location = Location.parse(uri, storage_options)
+    if location.is_local and not location.path.exists():
+        raise DatasetError(f"no dataset at {location}: the path does not exist (from {os.getcwd()}).")
+    name = format or _detect(location)
+    if name is None:
         known = ", ".join(FORMATS)
-        raise DatasetError(f"{path} is not a dataset of a known format ({known}). Give the directory itself.")
-    dataset = Dataset(FORMATS.load(layout)(path, version, cache_bytes))
+        raise DatasetError(f"{location} is not a dataset of a known format ({known}). Give the directory itself.")
+    dataset = Dataset(FORMATS.load(name)(location, version, cache_bytes))
     if dataset.torn_rows:
         warnings.warn(
-            f"{path}: a writer was stopped before its last commit: {dataset.torn_rows} rows of unfinished episodes "
-            f"are ignored, {dataset.num_episodes} episodes are complete. The next mode='append' removes them.",
+            f"{location}: a writer was stopped before its last commit: {dataset.torn_rows} rows of unfinished "
+            f"episodes are ignored, {dataset.num_episodes} episodes are complete. The next mode='append' removes them.",
             stacklevel=2,
         )
     return dataset
 
 
-def _local_path(uri: str | os.PathLike[str]) -> Path:
-    """Turn a path or ``file://`` URI into an absolute path.
-
-    Raises:
-        DatasetError: another kind of URI.
-    """
-    text = os.fspath(uri).removeprefix("file://")
-    if "://" in text:
-        raise DatasetError(f"{text}: datasets are read and written on local disks. Download it and give its path.")
-    return Path(text).expanduser().absolute()
+def _is_free(path: Path) -> bool:
+    """Whether a new dataset may be made there."""
+    return not path.exists() or (path.is_dir() and not set(os.listdir(path)) - {".lock"})
 
 
-def _detect(path: Path) -> str | None:
-    return next((name for name, row in FORMATS.items() if row.detect(path)), None)
+def _detect(location: Location) -> str | None:
+    """The format of what is there."""
+    if location.is_local:
+        return next((name for name, row in FORMATS.items() if load_target(row.detect)(location.path)), None)
+    return next((name for name, row in FORMATS.items() if row.remote), None)

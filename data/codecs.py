@@ -16,8 +16,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from swm.data.columns import Codec
-
 Picture = NDArray[np.uint8]
 """Shape (height, width, channels), 1 or 3 channels."""
 
@@ -36,7 +34,7 @@ class PictureError(ValueError):
         self.index = index
 
 
-def encode(codec: Codec, pictures: NDArray[np.uint8], quality: int) -> list[bytes]:
+def encode(codec: str, pictures: NDArray[np.uint8], quality: int) -> list[bytes]:
     """Encode N pictures of shape (N, height, width, 1 or 3).
 
     Args:
@@ -52,7 +50,7 @@ def encode(codec: Codec, pictures: NDArray[np.uint8], quality: int) -> list[byte
     return [blob for part in _in_parallel(run, len(pictures)) for blob in part]
 
 
-def decode(codec: Codec, blobs: Sequence[Any], out: NDArray[np.uint8]) -> None:
+def decode(codec: str, blobs: Sequence[Any], out: NDArray[np.uint8]) -> None:
     """Decode N pictures into `out` of shape (N, height, width, 1 or 3).
 
     Raises:
@@ -158,12 +156,12 @@ def _check_shape(got: tuple[int, ...], expected: tuple[int, ...]) -> None:
         raise ValueError(f"the picture has shape {got} instead of {expected}")
 
 
-_ENCODERS: dict[Codec, Callable[[Picture, int], bytes]] = {
+_ENCODERS: dict[str, Callable[[Picture, int], bytes]] = {
     "jpeg": _encode_jpeg,
     "png": _encode_png,
     "raw": _encode_raw,
 }
-_DECODERS: dict[Codec, Callable[[Any, Picture], None]] = {
+_DECODERS: dict[str, Callable[[Any, Picture], None]] = {
     "jpeg": _decode_jpeg,
     "png": _decode_png,
     "raw": _decode_raw,

@@ -10,18 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swm.core.errors import DatasetError, InvalidValueError, ShapeError, UnknownNameError
+from swm.data.encoded import Codec, EncodedPictures, EncodedVideo, VideoCodec
 from swm.data.episode import TRANSITIONS, Episode
 
 Array = NDArray[Any]
 
-Codec = Literal["jpeg", "png", "raw"]
-"""How a picture is stored: lossy JPEG without chroma subsampling, lossless PNG, or its bytes as they are."""
-
 Role = Literal["observation", "transition"]
 
 _INTEGERS = tuple(f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64))
-DTYPES = ("bool", *_INTEGERS, "float16", "float32", "float64")
-"""What a column may hold, in native byte order."""
+DTYPES = ("bool", *_INTEGERS, "float16", "float32", "float64", "str")
+"""What a column may hold, in native byte order; ``"str"`` is one text of any length per step."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,8 +33,8 @@ class Column:
     """Of one step; empty for a scalar."""
     role: Role
     """``"observation"``: T + 1 values per episode; ``"transition"``: T values."""
-    codec: Codec | None = None
-    """How each picture is encoded; None for a column that is stored as numbers."""
+    codec: Codec | VideoCodec | None = None
+    """How the pictures are encoded; None for a column that is stored as numbers or text."""
 
     @property
     def size(self) -> int:
@@ -66,7 +64,7 @@ def unescape(stored: str) -> str:
     return "" if stored == "%" else unquote(stored)
 
 
-def describe_episode(episode: Episode, codec: Codec) -> dict[str, Column]:
+def describe_episode(episode: Episode, codec: Codec | VideoCodec) -> dict[str, Column]:
     """Derive the columns of a dataset from an episode.
 
     A picture is an observation component of ``uint8`` and shape (height, width, 1 or 3).
@@ -79,13 +77,20 @@ def describe_episode(episode: Episode, codec: Codec) -> dict[str, Column]:
     columns = {}
     for name, array in episode.arrays().items():
         role: Role = "transition" if name in TRANSITIONS else "observation"
-        dtype, shape = str(array.dtype.newbyteorder("=")), array.shape[1:]
-        if dtype not in DTYPES:
-            raise ShapeError(f"column {name!r}", f"one of the dtypes {', '.join(DTYPES)}", dtype)
+        dtype, shape = _dtype_name(array.dtype), array.shape[1:]
+        if dtype not in DTYPES or (dtype == "str" and shape):
+            wanted = f"one of the dtypes {', '.join(DTYPES)}" if dtype != "str" else "one text per step"
+            raise ShapeError(f"column {name!r}", wanted, f"dtype {dtype}, shape {shape} per step")
         picture = role == "observation" and dtype == "uint8" and len(shape) == 3 and shape[2] in (1, 3) and min(shape)
         kept = codec if name.partition(".")[0] == "pixels" or codec == "raw" else "png"
+        if isinstance(array, EncodedPictures | EncodedVideo) and name.partition(".")[0] != "pixels":
+            kept = array.codec
         columns[name] = Column(name=name, dtype=dtype, shape=shape, role=role, codec=kept if picture else None)
     return columns
+
+
+def _dtype_name(dtype: np.dtype[Any]) -> str:
+    return "str" if dtype.kind == "U" else str(dtype.newbyteorder("="))
 
 
 def check_same(expected: Mapping[str, Column], got: Mapping[str, Column], uri: str) -> None:

@@ -1,9 +1,9 @@
 """One version of a dataset: what it holds, and how to read it."""
 
+import contextlib
 import functools
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from swm.core.config import to_json, write_json
+from swm.core.config import to_json
 from swm.core.errors import DatasetError, InvalidValueError, UnknownNameError
 from swm.data.clips import Clips
 from swm.data.columns import Array, Column, Role, escape, select
 from swm.data.episode import TRANSITIONS, Episode
-from swm.data.formats import Reader
+from swm.data.formats.base import Reader
 from swm.data.statistics import Statistics, stream_statistics
 
 _CHUNK_ROWS = 4096
@@ -63,8 +63,8 @@ class Dataset:
 
     @property
     def uri(self) -> str:
-        """The absolute path."""
-        return str(self.reader.path)
+        """The absolute path, or the URI in an object store."""
+        return self.reader.location.uri
 
     @property
     def version(self) -> int:
@@ -81,11 +81,10 @@ class Dataset:
         """Transitions of each episode, shape (E,)."""
         return self.reader.index.lengths
 
-    @functools.cached_property
+    @property
     def offsets(self) -> NDArray[np.int64]:
         """Row of each episode's first observation, shape (E,); an episode of T transitions has T + 1 rows."""
-        ends: NDArray[np.int64] = np.cumsum(self.lengths + 1)
-        return ends - self.lengths - 1
+        return self.reader.index.offsets
 
     @property
     def num_episodes(self) -> int:
@@ -115,7 +114,7 @@ class Dataset:
     def fingerprint(self) -> str:
         """SHA-256 of the content, hexadecimal: the same for a copy, whatever its versions."""
         columns = sorted(self.columns.values(), key=lambda column: column.name)
-        return hashlib.sha256(json.dumps([to_json(columns), self.reader.index.checksums]).encode()).hexdigest()
+        return hashlib.sha256(json.dumps([to_json(columns), self.reader.checksums()]).encode()).hexdigest()
 
     @functools.cached_property
     def torn_rows(self) -> int:
@@ -143,12 +142,15 @@ class Dataset:
         ends = np.cumsum(counts)
         return np.repeat(self.offsets[episodes] - (ends - counts), counts) + np.arange(ends[-1] if len(ends) else 0)
 
-    def episode(self, index: int, columns: Sequence[str] | None = None) -> Episode:
+    def episode(self, index: int, columns: Sequence[str] | None = None, *, decode: bool = True) -> Episode:
         """Read one episode.
 
         Args:
             index: from 0, or from -1 backwards.
             columns: the observation components to read; None is all. Transitions are always read.
+            decode: whether pictures come as arrays. Otherwise they come as they are stored
+                (`EncodedPictures`, `EncodedVideo`) where the format can, and a writer takes them
+                unchanged.
 
         Raises:
             InvalidValueError: there is no such episode.
@@ -159,8 +161,15 @@ class Dataset:
         index %= self.num_episodes
         names = self.columns if columns is None else select(self.columns, columns)
         components = [name for name in names if name not in TRANSITIONS]
+        kept: dict[str, Any] = {}
+        if not decode:
+            stored = {name: self.reader.encoded(name, index) for name in components if self.columns[name].codec}
+            kept = {name: pictures for name, pictures in stored.items() if pictures is not None}
+        read = [name for name in components if name not in kept]
+        arrays = {**self.reader.read(read, self.rows(np.array([index]), "observation")), **kept}
         return Episode(
-            observation=self.reader.read(components, self.rows(np.array([index]), "observation")),
+            observation={name: arrays[name] for name in components},
+            payload=self.reader.payload(index),
             metadata=json.loads(self.reader.index.metadata[index]),
             **self.reader.read(TRANSITIONS, self.rows(np.array([index]), "transition")),
         )
@@ -191,14 +200,15 @@ class Dataset:
         episodes = self.split(split)
         if not len(episodes):
             raise DatasetError(f"{self.uri} has no episode in the split {split!r}: there is nothing to measure.")
-        kept = self.reader.path / "statistics" / f"{self.fingerprint[:16]}-{split}-{escape(column)}.json"
-        if kept.exists():
-            return Statistics.from_lists(json.loads(kept.read_text(encoding="utf-8")))
+        place = self.reader.location
+        name = f"statistics/{self.fingerprint[:16]}-{split}-{escape(column)}.json"
+        if (kept := place.read_bytes(name)) is not None:
+            return Statistics.from_lists(json.loads(kept))
         facts = self.columns[column]
         shape = facts.shape if facts.codec is None else facts.shape[-1:]
         result = stream_statistics((chunk.reshape(-1, *shape) for chunk in self._stream(facts, episodes)), shape)
-        if os.access(self.reader.path, os.W_OK):
-            write_json(kept, result.to_json())
+        with contextlib.suppress(OSError):
+            place.write_bytes(name, json.dumps(result.to_json(), indent=2).encode())
         return result
 
     def _stream(self, column: Column, episodes: Array) -> Iterator[Array]:

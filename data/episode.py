@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swm.core.errors import InvalidValueError, ShapeError
+from swm.data.encoded import EncodedPictures, EncodedVideo
 
 TRANSITIONS = ("action", "reward", "terminated", "truncated", "success")
 """What belongs to the transition from one observation to the next."""
@@ -24,7 +25,10 @@ class Episode:
     """
 
     observation: Mapping[str, NDArray[Any]]
-    """Component -> (T + 1, ...), for example ``pixels`` (T + 1, height, width, 3) uint8."""
+    """Component -> (T + 1, ...), for example ``pixels`` (T + 1, height, width, 3) uint8, or texts.
+
+    Pictures may also come as `EncodedPictures` or `EncodedVideo`.
+    """
     action: NDArray[Any]
     """Shape (T, ...), usually (T, A)."""
     reward: NDArray[Any]
@@ -35,6 +39,8 @@ class Episode:
     """Shape (T,)."""
     success: NDArray[np.bool_]
     """Shape (T,): the environment's own predicate after the action."""
+    payload: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    """Arrays that hold for the whole episode, any dtype and shape: a goal picture, a camera's calibration."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
     """What holds for the whole episode, JSON-ready: seed, index, variation, policy, goal, env_id and so on."""
 
@@ -55,7 +61,7 @@ class Episode:
                 )
         arrays = self.arrays()
         for name, array in arrays.items():
-            if not isinstance(array, np.ndarray):
+            if not isinstance(array, np.ndarray | EncodedPictures | EncodedVideo):
                 raise ShapeError(f"{name!r} of the episode", "a NumPy array", type(array).__name__)
             if array.ndim == 0:
                 raise ShapeError(f"{name!r} of the episode", "one value per step along the first axis", "shape ()")
@@ -63,6 +69,11 @@ class Episode:
             raise InvalidValueError("an episode needs at least one action, got none.")
         for name, array in arrays.items():
             self._check(name, array)
+        for name, array in self.payload.items():
+            if not isinstance(name, str) or not isinstance(array, np.ndarray) or array.dtype.hasobject:
+                raise ShapeError(
+                    f"{name!r} of the episode's payload", "a NumPy array of numbers or text", type(array).__name__
+                )
 
     def _check(self, name: str, array: NDArray[Any]) -> None:
         extra = name not in TRANSITIONS

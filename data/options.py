@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from swm.core.errors import InvalidValueError, UnknownNameError
-from swm.data.columns import Codec
+from swm.data.encoded import Codec, VideoCodec
 
 Mode = Literal["error", "append", "overwrite"]
 """What to do with a dataset that is already there."""
@@ -17,10 +17,14 @@ class WriteOptions:
 
     mode: Mode = "error"
     """``"error"`` refuses an existing dataset, ``"append"`` continues it or begins one, ``"overwrite"`` replaces it."""
-    codec: Codec | None = None
-    """Of pictures named ``pixels`` or ``pixels.<view>``; None is that of the dataset, or JPEG for a new one."""
+    codec: Codec | VideoCodec | None = None
+    """Of pictures named ``pixels`` or ``pixels.<view>``; None is that of the dataset, or the format's own."""
     quality: int = 95
     """Of JPEG, 1 to 100."""
+    crf: int = 20
+    """Constant rate factor of lossy video, 0 to 51; lower is better and larger."""
+    fps: float = 10.0
+    """Steps per second, for formats that tell time."""
     shard_size: int = 4096
     """Observations per commit: the most that a killed process can lose. A commit holds whole episodes."""
     provenance: Mapping[str, Any] = field(default_factory=dict)
@@ -32,10 +36,15 @@ class WriteOptions:
         """Check every value."""
         if self.mode not in get_args(Mode):
             raise UnknownNameError("mode", self.mode, get_args(Mode))
-        if self.codec not in (None, *get_args(Codec)):
-            raise UnknownNameError("codec", self.codec, get_args(Codec))
+        known = (*get_args(Codec), *get_args(VideoCodec))
+        if self.codec not in (None, *known):
+            raise UnknownNameError("codec", self.codec, known)
         if not 1 <= self.quality <= 100:
             raise InvalidValueError(f"quality must be in [1, 100], got {self.quality!r}.")
+        if not 0 <= self.crf <= 51:
+            raise InvalidValueError(f"crf must be in [0, 51], got {self.crf!r}.")
+        if not self.fps > 0:
+            raise InvalidValueError(f"fps must be positive, got {self.fps!r}.")
         if self.shard_size < 1:
             raise InvalidValueError(f"shard_size must be at least 1 observation, got {self.shard_size!r}.")
         if not 0.0 <= self.val_fraction <= 1.0:

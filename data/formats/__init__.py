@@ -1,110 +1,24 @@
-"""The layouts that a dataset may have on disk, and what each of them provides."""
+"""The formats that a dataset may have, and what each of them provides."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from types import TracebackType
-from typing import Any, Protocol, Self
-
-import numpy as np
-from numpy.typing import NDArray
 
 from swm.core.registry import Registry, Row
-from swm.data.columns import Array, Column
-from swm.data.episode import Episode
+from swm.data.formats.base import EpisodeIndex, Reader, Writer
 
-
-@dataclass(frozen=True, kw_only=True)
-class EpisodeIndex:
-    """What a dataset knows about its E episodes without reading a step."""
-
-    lengths: NDArray[np.int64]
-    """Shape (E,): transitions."""
-    splits: NDArray[np.str_]
-    """Shape (E,): ``"train"`` or ``"val"``."""
-    checksums: tuple[str, ...]
-    """SHA-256 of what is stored of each episode, hexadecimal."""
-    metadata: tuple[str, ...]
-    """The metadata of each episode as JSON."""
-    provenance: tuple[Mapping[str, Any], ...]
-    """One entry per writing session, with its ``first_episode``."""
-
-
-class Reader(Protocol):
-    """Random access to one version of a dataset. Pickles small; a process that gets it opens its own handles."""
-
-    path: Path
-    version: int
-    columns: Mapping[str, Column]
-    index: EpisodeIndex
-
-    def read(self, names: Sequence[str], rows: NDArray[np.int64]) -> dict[str, Array]:
-        """Read and decode the given rows of some columns.
-
-        Args:
-            names: columns.
-            rows: distinct row numbers, any order. An episode of T transitions has T + 1 rows; the
-                last of them has no values in the transition columns and must not be asked for there.
-
-        Returns:
-            Column -> (len(rows), ...).
-        """
-        ...
-
-    def torn_rows(self) -> int:
-        """Rows that a killed writer left behind without committing their episode."""
-        ...
-
-    def problems(self) -> Iterator[str]:
-        """Compare everything stored with its checksums and decode every picture; yield what is wrong."""
-        ...
-
-    def disk_bytes(self) -> dict[str, int]:
-        """Column -> bytes on disk."""
-        ...
-
-
-class Writer(Protocol):
-    """Appends episodes, in shards: what is committed survives whatever happens to the process."""
-
-    num_episodes: int
-    """Committed episodes of the dataset, those of earlier sessions included."""
-
-    def write(self, episode: Episode) -> None:
-        """Take one episode; it is committed with its shard. Its arrays are the caller's again on return.
-
-        Raises:
-            DatasetError: its columns are not those of the dataset.
-        """
-        ...
-
-    def flush(self) -> None:
-        """Commit what was written so far."""
-        ...
-
-    def close(self) -> None:
-        """Commit and release the dataset; further calls do nothing."""
-        ...
-
-    def __enter__(self) -> Self:
-        """Return the writer."""
-        ...
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close; the whole episodes written before an exception are committed too."""
-        ...
+__all__ = ["FORMATS", "EpisodeIndex", "FormatRow", "Reader", "Writer"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class FormatRow(Row):
-    """One layout: `target` opens a `Reader` from ``(path, version, cache_bytes)``."""
+    """One format: `target` opens a `Reader` from ``(location, version, cache_bytes)``."""
 
-    writer: str
-    """``"package.module:Name"`` of the `Writer`."""
-    detect: Callable[[Path], bool]
-    """Whether a path holds a dataset of this layout; looks at names alone."""
+    writer: str | None
+    """``"package.module:Name"`` of the `Writer`, made from ``(location, options)``; None if it is read alone."""
+    detect: str
+    """``"package.module:name"`` of a function that says whether a `Path` holds a dataset of this format: it is
+    cheap, looks at names and headers alone, and never raises."""
+    remote: bool = False
+    """Whether it is read and written in object stores too."""
 
 
 FORMATS: Registry[FormatRow] = Registry(
@@ -113,8 +27,51 @@ FORMATS: Registry[FormatRow] = Registry(
         "frames": FormatRow(
             target="swm.data.formats.frames:FramesReader",
             writer="swm.data.formats.frames_writer:FramesWriter",
-            detect=lambda path: (path / "steps.lance").is_dir(),
+            detect="swm.data.formats.frames:detect",
             summary="Lance tables with one row per step and one encoded picture per row: fast random access",
+            remote=True,
+        ),
+        "mp4": FormatRow(
+            target="swm.data.formats.mp4:Mp4Reader",
+            writer="swm.data.formats.mp4:Mp4Writer",
+            detect="swm.data.formats.mp4:detect",
+            summary="a folder with one MP4 per episode and camera, and the other columns beside it",
+        ),
+        "images": FormatRow(
+            target="swm.data.formats.images:ImagesReader",
+            writer="swm.data.formats.images:ImagesWriter",
+            detect="swm.data.formats.images:detect",
+            summary="a folder per episode with one picture file per step, and the other columns beside them",
+        ),
+        "hdf5": FormatRow(
+            target="swm.data.formats.hdf5:Hdf5Reader",
+            writer="swm.data.formats.hdf5:Hdf5Writer",
+            detect="swm.data.formats.hdf5:detect",
+            summary="one HDF5 file with flat columns and the episodes' offsets, as world-model code bases use it",
+        ),
+        "robomimic": FormatRow(
+            target="swm.data.formats.robomimic:RobomimicReader",
+            writer="swm.data.formats.robomimic:RobomimicWriter",
+            detect="swm.data.formats.robomimic:detect",
+            summary="one HDF5 file with a group per demonstration, as robomimic uses it",
+        ),
+        "lerobot": FormatRow(
+            target="swm.data.formats.lerobot:LeRobotReader",
+            writer="swm.data.formats.lerobot:LeRobotWriter",
+            detect="swm.data.formats.lerobot:detect",
+            summary="LeRobotDataset v3.0 (read and written) and v2.1 (read)",
+        ),
+        "minari": FormatRow(
+            target="swm.data.formats.minari:MinariReader",
+            writer="swm.data.formats.minari:MinariWriter",
+            detect="swm.data.formats.minari:detect",
+            summary="Minari datasets, in HDF5, Arrow or Parquet",
+        ),
+        "stable-worldmodel": FormatRow(
+            target="swm.data.formats.stable_worldmodel:open_reader",
+            writer=None,
+            detect="swm.data.formats.stable_worldmodel:detect",
+            summary="the Lance, Lance-video, folder and MP4 layouts of stable-worldmodel (read)",
         ),
     },
     group="swm.formats",

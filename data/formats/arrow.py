@@ -18,6 +18,8 @@ def numbers_to_arrow(column: Column, values: Array, missing: NDArray[np.bool_] |
         values: shape (N, *column.shape).
         missing: shape (N,), true where the row has no value; None if every row has one.
     """
+    if column.dtype == "str":
+        return pa.array(values.tolist(), pa.large_string(), mask=missing)
     flat = pa.array(values.reshape(-1).astype(column.dtype, copy=False))
     validity = None if missing is None else pa.py_buffer(np.packbits(~missing, bitorder="little"))
     if column.shape == ():
@@ -30,6 +32,8 @@ def numbers_from_arrow(column: Column, array: pa.Array) -> Array:
     if isinstance(array, pa.ChunkedArray):
         array = array.combine_chunks()
     count = len(array)
+    if column.dtype == "str":
+        return np.array(array.fill_null("").to_pylist(), np.str_)
     if column.shape != ():
         array = array.values.slice(array.offset * column.size, count * column.size)
     plain = pa.Array.from_buffers(array.type, len(array), [None, array.buffers()[1]], offset=array.offset)

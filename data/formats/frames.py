@@ -13,21 +13,32 @@ from numpy.typing import NDArray
 from swm.core.errors import DatasetError
 from swm.data import codecs
 from swm.data.columns import Array, Column
-from swm.data.formats import EpisodeIndex, tables
+from swm.data.encoded import EncodedPictures
+from swm.data.formats import tables
 from swm.data.formats.arrow import Blobs, numbers_from_arrow
+from swm.data.formats.base import EpisodeIndex
 from swm.data.formats.layout import checksum, read_header
+from swm.data.location import Location
+from swm.data.resize import resize
 
 _CHECK_ROWS = 2048
+
+
+def detect(path: Path) -> bool:
+    """Whether `path` holds a dataset of this layout."""
+    return (path / "steps.lance").is_dir()
 
 
 class FramesReader:
     """One version of a dataset in the frames layout (see `swm.data.formats.Reader`)."""
 
-    def __init__(self, path: Path, version: int | None, cache_bytes: int) -> None:
+    notes: tuple[str, ...] = ()
+
+    def __init__(self, location: Location, version: int | None, cache_bytes: int) -> None:
         """Open it and read its index.
 
         Args:
-            path: the directory.
+            location: of the dataset.
             version: of the dataset; None for the latest.
             cache_bytes: how much of it may be kept in memory. A column is kept whole, as stored
                 (pictures stay encoded), from its first use on if it fits into what is left.
@@ -36,17 +47,19 @@ class FramesReader:
             DatasetError: no episode was ever committed, the version does not exist, or the tables
                 come from elsewhere or from a newer version of this package.
         """
+        path = location.path
         if not tables.has_table(path / tables.EPISODES):
             raise DatasetError(
                 f"{path} has no committed episode: its writer was stopped before the first commit. "
                 f"Record again with mode='append'."
             )
         episodes = tables.open_table(path / tables.EPISODES, version)
-        self.path = path
+        self.location, self.path = location, path
         self.version: int = episodes.version
         self.columns = read_header(episodes.schema.metadata, path)
         rows = episodes.to_table()
         self.index = _index(rows)
+        self._checksums = tuple(rows["checksum"].to_pylist())
         self._steps_version: int = rows["steps_version"][-1].as_py()
         self._cache_bytes, self._budget = cache_bytes, cache_bytes
         self._cache: dict[str, Any] = {}
@@ -57,7 +70,7 @@ class FramesReader:
             raise DatasetError(f"{path} is damaged: its episodes need {expected} rows of steps, the table has {found}.")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return FramesReader, (self.path, self.version, self._cache_bytes)
+        return FramesReader, (self.location, self.version, self._cache_bytes)
 
     @property
     def _steps(self) -> Any:
@@ -66,7 +79,9 @@ class FramesReader:
             self._opened = os.getpid(), tables.open_table(self.path / tables.STEPS, self._steps_version)
         return self._opened[1]
 
-    def read(self, names: Sequence[str], rows: NDArray[np.int64]) -> dict[str, Array]:
+    def read(
+        self, names: Sequence[str], rows: NDArray[np.int64], size: tuple[int, int] | None = None
+    ) -> dict[str, Array]:
         """Read and decode the given rows of some columns (see `Reader.read`)."""
         stored = {name: self._kept(self.columns[name]) for name in names}
         missing = [name for name, kept in stored.items() if kept is None]
@@ -78,6 +93,8 @@ class FramesReader:
             if kept is None:
                 kept, chosen = _from_arrow(column, table[column.stored_name]), np.arange(len(rows))
             out[name] = kept[chosen] if column.codec is None else self._decode(column, kept.take(chosen), rows)
+            if size is not None and column.codec is not None:
+                out[name] = resize(out[name], size)
         return out
 
     def _kept(self, column: Column) -> Any | None:
@@ -112,6 +129,23 @@ class FramesReader:
                 f"decoded ({error}). Run `swm verify` to find every damaged episode."
             ) from error
         return out
+
+    def encoded(self, name: str, episode: int) -> EncodedPictures | None:
+        """The pictures of one episode as they are stored (see `Reader.encoded`)."""
+        column = self.columns[name]
+        first, count = int(self.index.offsets[episode]), int(self.index.lengths[episode]) + 1
+        stored = self._steps.take(np.arange(first, first + count), columns=[column.stored_name])[column.stored_name]
+        assert column.codec in ("jpeg", "png", "raw")
+        height, width, channels = column.shape
+        return EncodedPictures(codec=column.codec, blobs=Blobs(stored), picture=(height, width, channels))
+
+    def payload(self, episode: int) -> dict[str, Array]:
+        """The arrays that hold for the whole episode (see `Reader.payload`)."""
+        return {}
+
+    def checksums(self) -> tuple[str, ...]:
+        """SHA-256 of what is stored of each episode (see `Reader.checksums`)."""
+        return self._checksums
 
     def torn_rows(self) -> int:
         """Rows beyond the last commit that no running writer is about to commit."""
@@ -164,7 +198,7 @@ class FramesReader:
                 except codecs.PictureError as error:
                     yield f"episode {episode}: frame {error.index} of {column.name!r} cannot be decoded ({error})"
         metadata, split = self.index.metadata[episode], str(self.index.splits[episode])
-        if checksum(parts, metadata, split) != self.index.checksums[episode]:
+        if checksum(parts, metadata, split) != self._checksums[episode]:
             yield f"episode {episode}: its content is not what was written (checksum)"
 
     def disk_bytes(self) -> dict[str, int]:
@@ -184,10 +218,11 @@ def _index(rows: Any) -> EpisodeIndex:
         for index, session in enumerate(rows["session"].to_pylist())
         if session is not None
     ]
+    lengths = rows["length"].to_numpy()
     return EpisodeIndex(
-        lengths=rows["length"].to_numpy(),
+        lengths=lengths,
+        offsets=np.cumsum(lengths + 1) - lengths - 1,
         splits=np.array(rows["split"].to_pylist()),
-        checksums=tuple(rows["checksum"].to_pylist()),
         metadata=tuple(rows["metadata"].to_pylist()),
         provenance=tuple(sessions),
     )

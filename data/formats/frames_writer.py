@@ -3,7 +3,6 @@
 import json
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -14,11 +13,13 @@ from swm.core.errors import DatasetError, InvalidValueError
 from swm.core.provenance import describe_software
 from swm.core.seeding import derive_seed
 from swm.data import codecs
-from swm.data.columns import Codec, Column, check_same, describe_episode
+from swm.data.columns import Column, check_same, describe_episode
+from swm.data.encoded import Codec, VideoCodec
 from swm.data.episode import Episode
 from swm.data.formats import tables
 from swm.data.formats.arrow import blobs_to_arrow, numbers_to_arrow
 from swm.data.formats.layout import EPISODE_SCHEMA, checksum, header, read_header
+from swm.data.location import Location
 from swm.data.options import WriteOptions
 
 _SHARD_BYTES = 256 << 20
@@ -31,7 +32,9 @@ class FramesWriter:
     makes the episodes exist, and names the version of the steps that it belongs to.
     """
 
-    def __init__(self, path: Path, options: WriteOptions) -> None:
+    notes: tuple[str, ...] = ()
+
+    def __init__(self, location: Location, options: WriteOptions) -> None:
         """Lock the dataset and look at what it holds.
 
         Raises:
@@ -40,6 +43,7 @@ class FramesWriter:
             InvalidValueError: the provenance has no JSON form.
         """
         self._session: str | None = _describe_session(options)
+        path = location.path
         path.mkdir(parents=True, exist_ok=True)
         self._path, self._options = path, options
         self._lock: int | None = tables.lock(path)
@@ -87,7 +91,7 @@ class FramesWriter:
         self._steps = tables.open_table(steps, last["steps_version"][0].as_py())
 
     @property
-    def _codec(self) -> Codec:
+    def _codec(self) -> Codec | VideoCodec:
         """Of new pictures: as asked, else the dataset's own."""
         own = [column.codec for column in (self._columns or {}).values() if column.codec is not None]
         return self._options.codec or ("jpeg" if "jpeg" in own or not own else own[0])

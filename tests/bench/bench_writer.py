@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 import swm.data
-from swm.data.columns import Codec
+from swm.data import Codec
 
 
 def moving_disc(num_frames: int, size: int, seed: int) -> swm.data.Episode:

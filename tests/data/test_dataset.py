@@ -154,7 +154,7 @@ def test_missing_rows_are_noticed_on_opening(make_dataset: Any) -> None:
 
 def test_unreadable_files_are_reported(make_dataset: Any) -> None:
     dataset = make_dataset()
-    for data in (dataset.reader.path / "steps.lance" / "data").iterdir():
+    for data in (dataset.reader.location.path / "steps.lance" / "data").iterdir():
         data.write_bytes(b"\0" * data.stat().st_size)
     problems = swm.data.open(dataset.uri).verify().problems
     assert "their rows cannot be read" in problems[0]

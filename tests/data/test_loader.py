@@ -114,7 +114,7 @@ def test_an_abandoned_stream_leaves_no_thread(clips: swm.data.Clips) -> None:
 
 @pytest.mark.parametrize("num_workers", [0, 1])
 def test_an_error_while_reading_reaches_the_caller(clips: swm.data.Clips, num_workers: int) -> None:
-    for data in (clips.dataset.reader.path / "steps.lance" / "data").iterdir():
+    for data in (clips.dataset.reader.location.path / "steps.lance" / "data").iterdir():
         data.write_bytes(b"\0" * data.stat().st_size)
     loader = swm.data.Loader(clips, 20, seed=0, num_workers=num_workers)
     with pytest.raises((OSError, ValueError, RuntimeError)):
