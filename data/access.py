@@ -27,6 +27,7 @@ def create(
     shard_size: int = 4096,
     provenance: Mapping[str, Any] | None = None,
     val_fraction: float = 0.1,
+    recorder: str | None = None,
     storage_options: Mapping[str, str] | None = None,
 ) -> Writer:
     """Make a dataset, or continue one, and return its writer.
@@ -45,7 +46,9 @@ def create(
         shard_size: observations per commit.
         provenance: how the data came to be, JSON-ready; kept once for this writing session.
         val_fraction: share of the episodes that is held out. An episode's split is a function of
-            ``metadata["seed"]``, or of its index if it has no seed.
+            ``metadata["seed"]``, or of its index if it has no seed; ``metadata["split"]`` overrides it.
+        recorder: a name for this writer, so that others with names of their own may write at the
+            same time; None is alone.
         storage_options: credentials and settings of the object store, as Lance names them.
 
     Raises:
@@ -62,6 +65,7 @@ def create(
         shard_size=shard_size,
         provenance=dict(provenance or {}),
         val_fraction=val_fraction,
+        recorder=recorder,
     )
     found = _detect(location)
     name = format or found or "frames"
@@ -83,7 +87,7 @@ def open(
     uri: str | os.PathLike[str] | Location,
     *,
     format: str | None = None,
-    version: int | None = None,
+    version: int | str | None = None,
     cache_bytes: int = 1 << 30,
     storage_options: Mapping[str, str] | None = None,
 ) -> Dataset:
@@ -92,7 +96,7 @@ def open(
     Args:
         uri: a local path, or the URI of an object store.
         format: a row of `FORMATS`; None finds out.
-        version: None for the latest. A dataset gets a new version with each commit.
+        version: a number or a tag; None for the latest. A dataset gets a new version with each commit.
         cache_bytes: how much of it each process may keep in memory. Columns stay there whole, as
             stored: pictures remain encoded.
         storage_options: credentials and settings of the object store, as Lance names them.
@@ -121,7 +125,7 @@ def open(
 
 def _is_free(path: Path) -> bool:
     """Whether a new dataset may be made there."""
-    return not path.exists() or (path.is_dir() and not set(os.listdir(path)) - {".lock"})
+    return not path.exists() or (path.is_dir() and all(n.startswith(".lock") for n in os.listdir(path)))
 
 
 def _detect(location: Location) -> str | None:
