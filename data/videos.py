@@ -10,12 +10,13 @@ the best that 4:2:0 can do and the fastest to undo.
 """
 
 import io
+import itertools
 import os
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 from swm.data import codecs
 from swm.data.codecs import PictureError
 from swm.data.encoded import EncodedVideo, VideoCodec, VideoIndex
+from swm.data.resize import resize
 
 GOP = 8
 """Pictures per group: one is complete, the others are differences to the one before."""
@@ -86,18 +88,11 @@ def encode(pictures: NDArray[np.uint8], codec: VideoCodec, *, fps: float, crf: i
             whole = np.pad(picture, ((0, down), (0, right), (0, 0)), mode="edge") if down or right else picture
             container.mux(stream.encode(_to_frame(np.ascontiguousarray(whole), codec, reformatter)))
         container.mux(stream.encode())
-    content = buffer.getvalue()
-    offsets, keyframes, header = _demux(content)
-    if len(offsets) != len(pictures) + 1:
-        raise RuntimeError(f"the {codec} encoder made {len(offsets) - 1} frames of {len(pictures)} pictures")
-    return EncodedVideo(
-        codec=codec,
-        content=content,
-        picture=(height, width, channels),
-        frame_offsets=offsets,
-        keyframes=keyframes,
-        header=header,
-    )
+    buffer.seek(0)
+    index = read_index(buffer, codec, (height, width, channels))
+    if len(index) != len(pictures):
+        raise RuntimeError(f"the {codec} encoder made {len(index)} frames of {len(pictures)} pictures")
+    return EncodedVideo(**vars(index), content=buffer.getvalue())
 
 
 def _padding(codec: VideoCodec, height: int, width: int) -> tuple[int, int]:
@@ -116,7 +111,8 @@ def _add_stream(container: Any, codec: VideoCodec, channels: int, fps: float, cr
     else:
         options = {"preset": "medium", "tune": "fastdecode"}
         options |= {"qp": "0"} if codec == "h264-lossless" else {"crf": str(crf)}
-        options["x264-params"] = f"scenecut=0:bframes=0:keyint={GOP}:min-keyint={GOP}:open-gop=0"
+        # without mbtree, whose output differs from run to run, and without psy, which trades fidelity for looks
+        options["x264-params"] = f"scenecut=0:bframes=0:keyint={GOP}:min-keyint={GOP}:open-gop=0:mbtree=0:psy=0"
     name = "libx264rgb" if lossless_rgb else _ENCODERS[codec]
     stream = container.add_stream(name, rate=Fraction(fps).limit_denominator(100_000), options=options)
     stream.pix_fmt = "rgb24" if lossless_rgb else "yuv420p"
@@ -147,28 +143,46 @@ def _to_frame(picture: NDArray[np.uint8], codec: VideoCodec, reformatter: Any) -
     frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
     if codec == "h264-lossless":
         return frame
-    exact = Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INP
     return reformatter.reformat(
         frame,
         format="yuv420p",
         dst_colorspace=Colorspace.ITU601,
         dst_color_range=ColorRange.JPEG,
-        interpolation=exact,
+        interpolation=Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INP,
         threads=1,
     )
 
 
-def _demux(content: bytes) -> tuple[NDArray[np.int64], NDArray[np.int64], bytes]:
-    """Offsets of the frames, numbers of the keyframes, and the header of an MP4 file that `encode` made."""
+def read_index(file: str | BinaryIO, codec: VideoCodec, picture: tuple[int, int, int]) -> VideoIndex:
+    """Find the frames of an MP4 file whose pictures are stored in order, one after the other.
+
+    Args:
+        file: path, or a file open for reading.
+        codec: of its only video stream.
+        picture: height, width and channels.
+
+    Raises:
+        PictureError: no such file; the reason says why.
+    """
     import av
 
-    with av.open(io.BytesIO(content)) as container:
-        stream = container.streams.video[0]
-        header = bytes(stream.codec_context.extradata or b"")
-        packets = [(p.pos, p.size, p.is_keyframe) for p in container.demux(stream) if p.size]
-    positions = [position for position, _, _ in packets]
-    offsets = np.array([*positions, positions[-1] + packets[-1][1]], np.int64)
-    return offsets, np.flatnonzero([key for _, _, key in packets]), header
+    try:
+        with av.open(file, "r", format="mp4") as container:
+            stream = container.streams.video[0]
+            header = bytes(stream.codec_context.extradata or b"")
+            found = [(entry.pos, entry.pos + entry.size, entry.is_keyframe) for entry in stream.index_entries]
+    except (av.FFmpegError, IndexError) as error:
+        raise PictureError(0, f"not a readable MP4 file: {error}") from error
+    begins, ends, keys = np.array(found, np.int64).reshape(-1, 3).T
+    if not len(begins) or not keys[0] or (begins[1:] != ends[:-1]).any():
+        raise PictureError(0, "the MP4 file does not hold its frames one after the other from a keyframe on")
+    return VideoIndex(
+        codec=codec,
+        picture=picture,
+        frame_offsets=np.append(begins, ends[-1]),
+        keyframes=np.flatnonzero(keys),
+        header=header,
+    )
 
 
 def plan(index: VideoIndex, frames: NDArray[np.int64]) -> list[Span]:
@@ -195,12 +209,15 @@ def _groups(index: VideoIndex, frames: NDArray[np.int64]) -> Iterator[tuple[int,
     yield from zip(index.keyframes[groups[last]].tolist(), (frames[last] + 1).tolist(), strict=True)
 
 
-def decode(video: EncodedVideo, frames: NDArray[np.int64] | None = None) -> NDArray[np.uint8]:
+def decode(
+    video: EncodedVideo, frames: NDArray[np.int64] | None = None, size: tuple[int, int] | None = None
+) -> NDArray[np.uint8]:
     """Decode some pictures of a video.
 
     Args:
         video: all of it.
         frames: sorted distinct frame numbers; None is every frame.
+        size: height and width to which they are reduced; None keeps theirs.
 
     Returns:
         Shape (frames, height, width, channels).
@@ -209,7 +226,7 @@ def decode(video: EncodedVideo, frames: NDArray[np.int64] | None = None) -> NDAr
         PictureError: bytes that are no such video.
     """
     wanted = np.arange(len(video)) if frames is None else frames
-    out = np.empty((len(wanted), *video.picture), np.uint8)
+    out = np.empty((len(wanted), *(size or video.picture[:2]), video.picture[2]), np.uint8)
     spans = plan(video, wanted)
     content = memoryview(video.content)
     parts = [content[span.begin : span.end] for span in spans]
@@ -222,7 +239,8 @@ def decode_jobs(jobs: Sequence[Job], out: NDArray[np.uint8]) -> None:
 
     Args:
         jobs: together they fill `out`.
-        out: shape (frames, height, width, 1 or 3), C-contiguous.
+        out: shape (frames, height, width, channels). Where its height and width are not those of a
+            video, the frames are resampled on their way from the decoder, averaging over areas.
 
     Raises:
         PictureError: bytes that are not the video of the index; it names the row of `out`.
@@ -281,28 +299,40 @@ def _units(job: Job) -> Iterator[_Unit]:
             reason = f"{len(part)} bytes for frames {span.first} to {span.stop - 1}, not {span.end - span.begin}"
             raise PictureError(rows[stop - 1], reason)
         edges = (offsets[first : stop + 1] - span.begin).tolist()
-        packets = [part[begin:end] for begin, end in zip(edges[:-1], edges[1:], strict=True)]
+        packets = [part[begin:end] for begin, end in itertools.pairwise(edges)]
         yield _Unit(job.index, first, packets, {frame: rows[frame] for frame in range(first, stop) if frame in rows})
 
 
 def _to_picture(frame: Any, reformatter: Any, index: VideoIndex, out: NDArray[np.uint8]) -> None:
-    """Copy a decoded frame into `out`, (height, width, channels), without what the encoder padded."""
+    """Copy a decoded frame into `out`, without what the encoder padded, at the size of `out`."""
     from av.video.reformatter import ColorRange, Interpolation
 
     height, width, channels = index.picture
     down, right = _padding(index.codec, height, width)
-    if frame.is_corrupt or (frame.height, frame.width) != (height + down, width + right):
-        state = (
-            "damaged" if frame.is_corrupt else f"{frame.height} x {frame.width} pixels instead of {height} x {width}"
-        )
-        raise ValueError(f"frame {frame.pts} is {state}")
-    if channels == 3:
+    got, expected = (frame.height, frame.width), (height + down, width + right)
+    if frame.is_corrupt or got != expected:
+        raise ValueError(f"frame {frame.pts} is damaged, or of {got} pixels instead of {expected}")
+    size = out.shape[:2]
+    if (down or right) and size != (height, width):
+        whole = np.empty((1, *index.picture), np.uint8)
+        _to_picture(frame, reformatter, index, whole[0])
+        out[...] = resize(whole, size)[0]
+        return
+    if size != (height, width) or channels == 3:
+        same = size == (height, width)
         frame = reformatter.reformat(
-            frame, format="rgb24", dst_color_range=ColorRange.JPEG, interpolation=Interpolation.POINT, threads=1
+            frame,
+            *(None, None) if same else (size[1], size[0]),
+            format="rgb24" if channels == 3 else "gray",
+            dst_color_range=ColorRange.JPEG,
+            interpolation=Interpolation.POINT
+            if same
+            else Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT,
+            threads=1,
         )
     plane = frame.planes[0]
     rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
-    out[...] = rows[:height, : width * channels].reshape(height, width, channels)
+    out[...] = rows[: size[0], : size[1] * channels].reshape(out.shape)
 
 
 def _key(index: VideoIndex) -> tuple[str, bytes]:
