@@ -14,6 +14,8 @@ from swm.data.formats import FORMATS, Writer
 from swm.data.location import Location
 from swm.data.options import Mode, WriteOptions
 
+_CACHE_BYTES = 1 << 30
+
 
 def create(
     uri: str | os.PathLike[str] | Location,
@@ -67,6 +69,8 @@ def create(
         val_fraction=val_fraction,
         recorder=recorder,
     )
+    if format is not None and not (location.is_local or FORMATS[format].remote):
+        raise DatasetError(f"{location}: the format {format!r} is written on local disks alone.")
     found = _detect(location)
     name = format or found or "frames"
     row = FORMATS[name]
@@ -77,8 +81,6 @@ def create(
     if row.writer is None:
         able = ", ".join(name for name, row in FORMATS.items() if row.writer)
         raise DatasetError(f"the format {name!r} can only be read. These can be written: {able}.")
-    if not location.is_local and not row.remote:
-        raise DatasetError(f"{location}: the format {name!r} is written on local disks alone.")
     writer: Writer = load_target(row.writer)(location, options)
     return writer
 
@@ -88,7 +90,7 @@ def open(
     *,
     format: str | None = None,
     version: int | str | None = None,
-    cache_bytes: int = 1 << 30,
+    cache_bytes: int | None = None,
     storage_options: Mapping[str, str] | None = None,
 ) -> Dataset:
     """Open a dataset of any known format.
@@ -98,7 +100,8 @@ def open(
         format: a row of `FORMATS`; None finds out.
         version: a number or a tag; None for the latest. A dataset gets a new version with each commit.
         cache_bytes: how much of it each process may keep in memory. Columns stay there whole, as
-            stored: pictures remain encoded.
+            stored: pictures remain encoded. None is 1 GiB of a local dataset, and nothing of one in
+            an object store, of which only what is asked for moves.
         storage_options: credentials and settings of the object store, as Lance names them.
 
     Raises:
@@ -110,9 +113,13 @@ def open(
     if location.is_local and not location.path.exists():
         raise DatasetError(f"no dataset at {location}: the path does not exist (from {os.getcwd()}).")
     name = format or _detect(location)
+    if name is None and not location.is_local:
+        raise DatasetError(f"no dataset at {location}: it holds no committed episode. Check the URI's spelling.")
     if name is None:
         known = ", ".join(FORMATS)
         raise DatasetError(f"{location} is not a dataset of a known format ({known}). Give the directory itself.")
+    if cache_bytes is None:
+        cache_bytes = _CACHE_BYTES if location.is_local else 0
     dataset = Dataset(FORMATS.load(name)(location, version, cache_bytes))
     if dataset.torn_rows:
         warnings.warn(
@@ -132,4 +139,8 @@ def _detect(location: Location) -> str | None:
     """The format of what is there."""
     if location.is_local:
         return next((name for name, row in FORMATS.items() if load_target(row.detect)(location.path)), None)
-    return next((name for name, row in FORMATS.items() if row.remote), None)
+    from swm.data.formats import tables
+
+    if tables.has_table(location / tables.VIDEOS):
+        return "video"
+    return "frames" if tables.has_table(location / tables.EPISODES) else None

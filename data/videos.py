@@ -153,11 +153,11 @@ def _to_frame(picture: NDArray[np.uint8], codec: VideoCodec, reformatter: Any) -
     )
 
 
-def read_index(file: str | BinaryIO, codec: VideoCodec, picture: tuple[int, int, int]) -> VideoIndex:
+def read_index(file: BinaryIO, codec: VideoCodec, picture: tuple[int, int, int]) -> VideoIndex:
     """Find the frames of an MP4 file whose pictures are stored in order, one after the other.
 
     Args:
-        file: path, or a file open for reading.
+        file: open for reading.
         codec: of its only video stream.
         picture: height, width and channels.
 
@@ -167,11 +167,12 @@ def read_index(file: str | BinaryIO, codec: VideoCodec, picture: tuple[int, int,
     import av
 
     try:
+        _check_boxes(file)
         with av.open(file, "r", format="mp4") as container:
             stream = container.streams.video[0]
             header = bytes(stream.codec_context.extradata or b"")
             found = [(entry.pos, entry.pos + entry.size, entry.is_keyframe) for entry in stream.index_entries]
-    except (av.FFmpegError, IndexError) as error:
+    except (av.FFmpegError, IndexError, ValueError) as error:
         raise PictureError(0, f"not a readable MP4 file: {error}") from error
     begins, ends, keys = np.array(found, np.int64).reshape(-1, 3).T
     if not len(begins) or not keys[0] or (begins[1:] != ends[:-1]).any():
@@ -183,6 +184,24 @@ def read_index(file: str | BinaryIO, codec: VideoCodec, picture: tuple[int, int,
         keyframes=np.flatnonzero(keys),
         header=header,
     )
+
+
+def _check_boxes(file: BinaryIO) -> None:
+    """Check that the boxes which make up an MP4 file end where the file ends, and go back to its begin.
+
+    Raises:
+        ValueError: they do not.
+    """
+    total, position = file.seek(0, os.SEEK_END), 0
+    while position < total:
+        file.seek(position)
+        head = file.read(16)
+        size = int.from_bytes(head[:4], "big")
+        size = int.from_bytes(head[8:], "big") if size == 1 else size or total - position
+        position += max(size, 8)
+    file.seek(0)
+    if position != total or not total:
+        raise ValueError(f"its {total} bytes end in the middle of a box")
 
 
 def plan(index: VideoIndex, frames: NDArray[np.int64]) -> list[Span]:

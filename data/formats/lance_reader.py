@@ -240,12 +240,13 @@ class LanceReader:
 
     def disk_bytes(self) -> dict[str, int]:
         """Column -> bytes on disk."""
-        names = {field.id(): field.name() for field in self._steps.lance_schema.fields()}
-        stats = {names.get(field.id): field.bytes_on_disk for field in self._steps.stats.data_stats().fields}
-        sizes = {name: stats.get(column.stored_name, 0) for name, column in self.columns.items()}
-        if self._videos is not None:
-            sizes.update(self._videos.disk_bytes(self._table(tables.VIDEOS, self._videos.version)))
-        return sizes
+        with tables.translated(f"{self.location}: the sizes of the columns cannot be read"):
+            names = {field.id(): field.name() for field in self._steps.lance_schema.fields()}
+            stats = {names.get(field.id): field.bytes_on_disk for field in self._steps.stats.data_stats().fields}
+            sizes = {name: stats.get(column.stored_name, 0) for name, column in self.columns.items()}
+            if self._videos is not None:
+                sizes.update(self._videos.disk_bytes(self._table(tables.VIDEOS, self._videos.version)))
+            return sizes
 
 
 def _nothing(location: Location) -> DatasetError:
