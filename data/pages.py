@@ -113,11 +113,11 @@ class PageTable:
         """Count more transitions of some episodes."""
         self.layout.lengths[index] += steps
 
-    def remove(self, index: int) -> None:
-        """Forget an episode and free its pages."""
-        keep = np.arange(len(self.layout.numbers)) != index
-        end = int(self.layout.ends[index])
-        self._free.extend(self.layout.pages[end - int(self.layout.counts[index]) : end].tolist())
+    def remove(self, index: Indices) -> None:
+        """Forget some episodes and free their pages."""
+        keep = np.ones(len(self.layout.numbers), bool)
+        keep[index] = False
+        self._free.extend(self.layout.select(~keep).pages.tolist())
         self.layout = self.layout.select(keep)
 
     def _take(self, count: int) -> Indices:

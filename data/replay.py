@@ -259,7 +259,7 @@ class ReplayBuffer:
                     row = self._store.layout.rows(index, length - 1)
                     self._store.rows.write({"truncated": np.array(True)}, row)
                 else:
-                    self._store.remove(int(number))
+                    self._store.remove(np.array([number]))
                 self._store.running[self._store.running == number] = -1
             self._store.version += 1
 

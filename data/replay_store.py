@@ -106,28 +106,30 @@ class EpisodeStore:
             self._make_room(len(full))
             self._table.extend(self.layout.find(full))
 
-    def remove(self, number: int) -> None:
-        """Forget an episode."""
-        self._table.remove(int(self.layout.find(np.array(number))))
-        del self.facts[number]
+    def remove(self, numbers: Indices) -> None:
+        """Forget some episodes."""
+        self._table.remove(self.layout.find(numbers))
+        for number in numbers.tolist():
+            del self.facts[number]
 
     def _make_room(self, pages: int) -> None:
         """Let the oldest finished episodes leave until so many pages are free."""
-        if self._table.num_free >= pages:
+        missing = pages - self._table.num_free
+        if missing <= 0:
             return
         finished = self.finished
-        if self._table.num_free + self.layout.counts[self.layout.find(finished)].sum() < pages:
+        freed = self.layout.counts[self.layout.find(finished)].cumsum()
+        if not len(freed) or freed[-1] < missing:
             staying = len(self.layout.numbers) - len(finished)
             raise InvalidValueError(
                 f"{pages * PAGE_ROWS} observations do not fit into a buffer of {self.rows.num_rows} beside its "
                 f"{staying} running episodes, which cannot leave. Use a larger capacity."
             )
-        for number in finished.tolist():
+        leaving = finished[: np.searchsorted(freed, missing) + 1]
+        for number in leaving.tolist():
             self.write_out(number)
-            self.remove(number)
-            self.num_evicted += 1
-            if self._table.num_free >= pages:
-                return
+        self.remove(leaving)
+        self.num_evicted += len(leaving)
 
     def write_out(self, number: int) -> bool:
         """Write an episode if it is not on disk; return whether it was written."""
