@@ -257,8 +257,8 @@ def test_the_seed_decides_what_is_drawn() -> None:
     one, same, other = (buffer.sample(20)["state"] for buffer in buffers)
     np.testing.assert_array_equal(one, same)
     assert (one != other).any()
-    given_rng = [buffers[0].sample(20, rng=np.random.default_rng(5))["state"] for _ in range(2)]
-    np.testing.assert_array_equal(*given_rng)
+    first, again = (buffers[0].sample(20, rng=np.random.default_rng(5))["state"] for _ in range(2))
+    np.testing.assert_array_equal(first, again)
 
 
 # ---------------------------------------------------------------------------------------- datasets
@@ -357,10 +357,9 @@ def test_what_does_not_fit_is_refused() -> None:
     buffer.add(episode)
     with pytest.raises(InvalidValueError, match="do not fit into a buffer of 48"):
         buffer.add(episode_of(1, 60))
-    other = {"observation": {"state": np.zeros((6, 1), np.float32)}}
-    parts = {name: getattr(episode, name) for name in swm.data.TRANSITIONS}
+    parts: dict[str, Any] = {name: getattr(episode, name) for name in swm.data.TRANSITIONS}
     with pytest.raises(InvalidValueError, match=r"'pixels' is missing.*'state' is float32 .* in the buffer float64"):
-        buffer.add(swm.data.Episode(**other, **parts))
+        buffer.add(swm.data.Episode(observation={"state": np.zeros((6, 1), np.float32)}, **parts))
     with pytest.raises(InvalidValueError, match="no writer"):
         buffer.flush()
     with pytest.raises(InvalidValueError, match="num_steps must be at least 1"):
