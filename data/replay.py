@@ -66,23 +66,24 @@ class ReplayBuffer:
         seed: int = 0,
         spill: Writer | None = None,
     ) -> "ReplayBuffer":
-        """Fill a buffer with the episodes of a dataset, in their order. They are on disk and are not spilled.
+        """Fill a buffer with the newest episodes of a dataset that fit. They are on disk and are not spilled.
 
         Args:
             dataset: where from.
-            capacity: observations; None is what the episodes need.
+            capacity: observations; None is what all episodes need.
             split: ``"train"``, ``"val"`` or ``"all"``.
             seed: of `sample`.
             spill: for the episodes that come later.
 
         Raises:
             UnknownNameError: no such split.
-            InvalidValueError: an episode is longer than the capacity.
+            InvalidValueError: the last episode is longer than the capacity.
         """
         episodes = dataset.split(split)
-        needed = int((-(-(dataset.lengths[episodes] + 1) // PAGE_ROWS)).sum()) * PAGE_ROWS
-        buffer = cls(max(needed, 1) if capacity is None else capacity, seed=seed, spill=spill)
-        for index in episodes:
+        needed = -(-(dataset.lengths[episodes] + 1) // PAGE_ROWS) * PAGE_ROWS
+        buffer = cls(max(int(needed.sum()), 1) if capacity is None else capacity, seed=seed, spill=spill)
+        num_fitting = int(np.searchsorted(needed[::-1].cumsum(), buffer.capacity, side="right"))
+        for index in episodes[-max(num_fitting, 1) :]:
             buffer._add(dataset.episode(int(index)), is_stored=True)
         return buffer
 

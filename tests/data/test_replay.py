@@ -290,7 +290,10 @@ def test_a_dataset_fills_a_buffer_and_is_not_written_again(make_dataset: Any, ma
     assert (buffer.num_evicted, buffer.num_episodes) == (3, 2)
     assert buffer.flush() == 2
     assert [episode.metadata["seed"] for episode in writer.episodes] == [9, 10]
-    assert ReplayBuffer.from_dataset(dataset, capacity=32).dataset().lengths.tolist() == [3]
+    for capacity, lengths in ((16, [3]), (47, [20, 3]), (49, [5, 20, 3])):
+        assert ReplayBuffer.from_dataset(dataset, capacity=capacity).dataset().lengths.tolist() == lengths
+    with pytest.raises(InvalidValueError, match="do not fit"):
+        ReplayBuffer.from_dataset(make_dataset((5, 20), name="long", val_fraction=0.0), capacity=16)
 
 
 def test_a_snapshot_is_a_dataset(make_episode: Any) -> None:
