@@ -219,17 +219,18 @@ class Dataset:
             raise DatasetError(f"{self.uri} has no episode in the split {split!r}: there is nothing to measure.")
         shape = facts.shape if facts.codec is None else facts.shape[-1:]
         place = self.reader.location
-        name = f"statistics/{self.fingerprint[:16]}-{split}-{escape(column)}.json"
-        result = load_statistics(place, name, shape)
+        lasts = not place.uri.startswith("memory://")
+        name = f"statistics/{self.fingerprint[:16]}-{split}-{escape(column)}.json" if lasts else ""
+        result = load_statistics(place, name, shape) if lasts else None
         if result is None:
             chunks = self._stream(facts, episodes)
-            measured = stream_statistics(chunks, shape) if facts.codec is None else picture_statistics(chunks, *shape)
-            save_statistics(place, name, measured)
-            result = measured
+            result = stream_statistics(chunks, shape) if facts.codec is None else picture_statistics(chunks, *shape)
+            if lasts:
+                save_statistics(place, name, result)
         if result.num_nonfinite.any():
             warnings.warn(
                 f"{self.uri}: {result.num_nonfinite.sum()} values of {column!r} in the split {split!r} are NaN or "
-                f"infinite, in the entries {np.argwhere(result.num_nonfinite).squeeze(-1).tolist()}. "
+                f"infinite, in the entries {np.flatnonzero(result.num_nonfinite).tolist()}. "
                 f"The statistics leave them out; `num_nonfinite` counts them.",
                 stacklevel=2,
             )

@@ -52,16 +52,18 @@ class Normalizer:
 
         Raises:
             UnknownNameError: no such method.
+            ShapeError: offset and scale of different shapes.
             InvalidValueError: figures that are not finite, or a scale that is not positive.
         """
         if self.method not in get_args(Method):
             raise UnknownNameError("method of normalisation", self.method, get_args(Method))
+        if self.offset.shape != self.scale.shape:
+            raise ShapeError("scale of a normaliser", f"shape {self.offset.shape}", f"shape {self.scale.shape}")
         bad = ~(np.isfinite(self.offset) & np.isfinite(self.scale) & (self.scale > 0))
         if bad.any():
             raise InvalidValueError(
                 f"{self.column or 'the column'!r} cannot be normalised by {self.method!r}: the entries "
-                f"{np.argwhere(bad).squeeze(-1).tolist()} have no finite value to measure. Leave them out, or repair "
-                f"the data."
+                f"{np.flatnonzero(bad).tolist()} have no finite value to measure. Leave them out, or repair the data."
             )
 
     @classmethod
@@ -157,7 +159,7 @@ class Normalizer:
             fields: dict[str, Any] = {name: data[name] for name in _FACTS}
             fields |= {name: np.array(data[name], np.float64) for name in ("offset", "scale")}
             statistics = Statistics.from_json(data["statistics"])
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise InvalidValueError(f"the normaliser is damaged: {error!r}. Make it again from the data.") from error
         return cls(**fields, statistics=statistics)
 
@@ -181,17 +183,27 @@ class Normalizer:
 
 def _affine(statistics: Statistics, method: Method) -> tuple[Floats, Floats]:
     """Offset and scale of a method, with scale 1 where there is no spread."""
-    low, high = statistics.minimum, statistics.maximum
     if method == "identity":
-        return np.zeros_like(low), np.ones_like(low)
+        return np.zeros_like(statistics.mean), np.ones_like(statistics.mean)
     if method == "zscore":
         offset, scale = statistics.mean, statistics.std
     else:
+        offset, scale = _halves(statistics.minimum, statistics.maximum)
         if method == "quantile":
-            first, last = statistics.quantile(0.01), statistics.quantile(0.99)
-            low, high = np.where(first < last, first, low), np.where(first < last, last, high)
-        offset, scale = low + (high - low) / 2, (high - low) / 2
-    return offset, np.where(scale <= np.maximum(_RESOLUTION * np.abs(offset), _TINY), 1.0, scale)
+            middle, half = _halves(statistics.quantile(0.01), statistics.quantile(0.99))
+            still = _is_still(middle, half)
+            offset, scale = np.where(still, offset, middle), np.where(still, scale, half)
+    return offset, np.where(_is_still(offset, scale), 1.0, scale)
+
+
+def _halves(low: Floats, high: Floats) -> tuple[Floats, Floats]:
+    """The middle of an interval, and half its length."""
+    return low + (high - low) / 2, (high - low) / 2
+
+
+def _is_still(offset: Floats, scale: Floats) -> NDArray[np.bool_]:
+    """Where a spread around a value is no more than rounding."""
+    return np.asarray(scale <= np.maximum(_RESOLUTION * np.abs(offset), _TINY))
 
 
 def _float_for(integer: str) -> Any:

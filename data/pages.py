@@ -35,9 +35,9 @@ class Layout:
     """Shape (sum of `counts`,): the pages of the first episode, then those of the second, and so on."""
 
     @functools.cached_property
-    def ends(self) -> Indices:
-        """Shape (E,): where in `pages` those of an episode end."""
-        return np.cumsum(self.counts)
+    def begins(self) -> Indices:
+        """Shape (E,): where in `pages` those of an episode begin."""
+        return np.cumsum(self.counts) - self.counts
 
     def find(self, numbers: Indices) -> Indices:
         """The indices of some episodes; -1 for those that are not here."""
@@ -48,7 +48,7 @@ class Layout:
 
     def rows(self, episode: Indices, step: Indices) -> Indices:
         """The rows of some steps; `episode` (index, not number) and `step` broadcast."""
-        page = (self.ends - self.counts)[episode] + step // PAGE_ROWS
+        page = self.begins[episode] + step // PAGE_ROWS
         found: Indices = self.pages[page] * PAGE_ROWS + step % PAGE_ROWS
         return found
 
@@ -80,20 +80,20 @@ class PageTable:
     """Hands out `num_pages` pages to episodes and takes them back."""
 
     def __init__(self, num_pages: int) -> None:
-        self.num_pages, self.num_arrived = num_pages, 0
-        self._free = list(range(num_pages - 1, -1, -1))
+        self.num_pages, self._num_touched, self._num_arrived = num_pages, 0, 0
+        self._returned: list[int] = []
         nothing = np.zeros(0, np.int64)
         self.layout = Layout(numbers=nothing, lengths=nothing, counts=nothing, pages=nothing)
 
     @property
     def num_free(self) -> int:
         """Pages that no episode has."""
-        return len(self._free)
+        return len(self._returned) + self.num_pages - self._num_touched
 
     def append(self, counts: Indices) -> Indices:
         """Begin episodes of length 0 with so many pages each; return their numbers."""
-        old, numbers = self.layout, np.arange(self.num_arrived, self.num_arrived + len(counts))
-        self.num_arrived += len(counts)
+        old, numbers = self.layout, np.arange(self._num_arrived, self._num_arrived + len(counts))
+        self._num_arrived += len(counts)
         self.layout = Layout(
             numbers=np.concatenate([old.numbers, numbers]),
             lengths=np.concatenate([old.lengths, np.zeros_like(counts)]),
@@ -106,7 +106,7 @@ class PageTable:
         """Give one more page to some episodes."""
         counts = self.layout.counts.copy()
         counts[index] += 1
-        pages = np.insert(self.layout.pages, self.layout.ends[index], self._take(len(index)))
+        pages = np.insert(self.layout.pages, (self.layout.begins + self.layout.counts)[index], self._take(len(index)))
         self.layout = replace(self.layout, counts=counts, pages=pages)
 
     def lengthen(self, index: Indices, steps: int) -> None:
@@ -117,11 +117,16 @@ class PageTable:
         """Forget some episodes and free their pages."""
         keep = np.ones(len(self.layout.numbers), bool)
         keep[index] = False
-        self._free.extend(self.layout.select(~keep).pages.tolist())
+        self._returned.extend(self.layout.select(~keep).pages.tolist())
         self.layout = self.layout.select(keep)
 
     def _take(self, count: int) -> Indices:
-        return np.array([self._free.pop() for _ in range(count)], np.int64)
+        """Take free pages, those that were used before first."""
+        begin = max(len(self._returned) - count, 0)
+        used, self._returned = self._returned[begin:], self._returned[:begin]
+        first = self._num_touched
+        self._num_touched += count - len(used)
+        return np.array([*used, *range(first, self._num_touched)], np.int64)
 
 
 class RowStore:
@@ -138,17 +143,20 @@ class RowStore:
         return sum(array.nbytes for array in self._arrays.values())
 
     def allocate(self, columns: Mapping[str, Column]) -> None:
-        """Add columns."""
-        for name, column in columns.items():
-            dtype = np.dtypes.StringDType() if column.dtype == "str" else np.dtype(column.dtype)
-            try:
-                self._arrays[name] = np.empty((self.num_rows, *column.shape), dtype)
-            except MemoryError as error:
-                size = self.num_rows * column.size * dtype.itemsize / 2**30
-                raise InvalidValueError(
-                    f"column {name!r} needs {size:,.1f} GiB for {self.num_rows} observations. Use a smaller capacity."
-                ) from error
-            self.columns[name] = column
+        """Add columns.
+
+        Raises:
+            InvalidValueError: the memory is not there.
+        """
+        try:
+            arrays = {name: np.empty((self.num_rows, *c.shape), _dtype(c)) for name, c in columns.items()}
+        except (MemoryError, ValueError) as error:
+            size = sum(self.num_rows * column.size * _dtype(column).itemsize for column in columns.values())
+            raise InvalidValueError(
+                f"{size / 2**30:,.1f} GiB for {self.num_rows} observations cannot be had. Use a smaller capacity."
+            ) from error
+        self._arrays.update(arrays)
+        self.columns.update(columns)
 
     def fits(self, arrays: Mapping[str, Array]) -> bool:
         """Whether these are columns of the store, of the same dtypes and shapes of a row."""
@@ -168,3 +176,7 @@ class RowStore:
         """Copy some rows, shape (*rows.shape, ...)."""
         found: Array = self._arrays[name][rows]
         return np.array(found.tolist(), np.str_) if self.columns[name].dtype == "str" else found
+
+
+def _dtype(column: Column) -> Any:
+    return np.dtypes.StringDType() if column.dtype == "str" else np.dtype(column.dtype)

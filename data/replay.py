@@ -266,13 +266,16 @@ class ReplayBuffer:
 
     def _envs(self, arrays: Mapping[str, Array], mask: Mask | None) -> Indices:
         """The environments of a mask, after a look at N."""
-        count = len(self._store.running) or len(next(iter(arrays.values()), ()))
-        for name, values in {**arrays, **({} if mask is None else {"mask": np.asarray(mask)})}.items():
+        count = len(self._store.running) or next((v.shape[0] for v in arrays.values() if v.ndim), 0)
+        for name, values in arrays.items():
             if values.ndim == 0 or len(values) != count:
                 raise ShapeError(f"{name!r}", f"one row for each of {count} environments", f"shape {values.shape}")
+        chosen = np.ones(count, bool) if mask is None else np.asarray(mask)
+        if chosen.shape != (count,) or chosen.dtype != np.bool_:
+            raise ShapeError("mask", f"shape ({count},), bool", f"shape {chosen.shape}, {chosen.dtype}")
         if not len(self._store.running):
             self._store.running = np.full(count, -1)
-        return np.arange(count) if mask is None else np.flatnonzero(mask)
+        return np.flatnonzero(chosen)
 
     def _check(self, seen: Mapping[str, Array], done: Mapping[str, Array]) -> None:
         """Check what environments gave against the columns; the first of it makes them."""

@@ -84,7 +84,7 @@ class SnapshotReader(EpisodicReader):
         steps = np.arange(self.index.lengths[episode] + 1)
         for name, column in self.columns.items():
             part = steps if column.role == "observation" else steps[:-1]
-            digest.update(np.ascontiguousarray(self.read_steps(episode, [name], part)[name]).data)
+            digest.update(self.read_steps(episode, [name], part)[name].tobytes())
         return digest.hexdigest()
 
     def files(self) -> list[Path]:

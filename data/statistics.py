@@ -299,8 +299,6 @@ def show_when_slow(chunks: Iterable[Array], what: str, total: int) -> Iterator[A
 
 def load_statistics(place: Location, name: str, shape: tuple[int, ...]) -> Statistics | None:
     """Statistics that were saved beside the data; None if there are none that this version can use."""
-    if place.uri.startswith("memory://"):
-        return None
     try:
         content = place.read_bytes(name)
         found = None if content is None else Statistics.from_json(json.loads(content))
@@ -310,7 +308,6 @@ def load_statistics(place: Location, name: str, shape: tuple[int, ...]) -> Stati
 
 
 def save_statistics(place: Location, name: str, statistics: Statistics) -> None:
-    """Save statistics beside the data, if the place lasts and can be written."""
-    if not place.uri.startswith("memory://"):
-        with contextlib.suppress(OSError):
-            place.write_bytes(name, json.dumps(statistics.to_json()).encode())
+    """Save statistics beside the data, if the place can be written."""
+    with contextlib.suppress(OSError):
+        place.write_bytes(name, json.dumps(statistics.to_json()).encode())

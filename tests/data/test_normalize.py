@@ -190,7 +190,12 @@ def test_bad_requests_are_refused(make_dataset: Any) -> None:
     data = dataset.normalizer("state").to_json()
     with pytest.raises(InvalidValueError, match=r"damaged.*'scale'"):
         Normalizer.from_json({name: value for name, value in data.items() if name != "scale"})
-    empty = np.full((4, 2), np.nan)
-    empty[:, 0] = 1.0
-    with pytest.raises(InvalidValueError, match=r"entries \[1\] have no finite value"):
-        Normalizer.from_statistics(measure(empty))
+    with pytest.raises(InvalidValueError, match=r"damaged.*could not convert"):
+        Normalizer.from_json({**data, "scale": ["x"]})
+    with pytest.raises(ShapeError, match="scale of a normaliser"):
+        Normalizer.from_json({**data, "scale": [1.0]})
+    for shape, entries in (((2,), r"\[1\]"), ((2, 2), r"\[1, 3\]")):
+        empty = np.full((4, *shape), np.nan)
+        empty[..., 0] = 1.0
+        with pytest.raises(InvalidValueError, match=rf"entries {entries} have no finite value"):
+            Normalizer.from_statistics(measure(empty))

@@ -330,6 +330,7 @@ def test_payload_texts_and_encoded_pictures_are_kept(make_dataset: Any) -> None:
     np.testing.assert_array_equal(got.observation["task"], texts)
     np.testing.assert_array_equal(got.observation["pixels"], encoded.observation["pixels"].decode())
     np.testing.assert_array_equal(got.payload["goal"], np.arange(3), strict=True)
+    assert len(buffer.dataset().fingerprint) == 64
     assert sorted(set(buffer.sample(50, num_steps=1)["task"][:, 0])) == sorted(texts)
     buffer.begin({"pixels": np.zeros((2, 8, 8, 3), np.uint8), "state": np.zeros((2, 4)), "task": np.array(["a", "bc"])})
 
@@ -352,6 +353,8 @@ def test_memory_is_allocated_once() -> None:
 
 def test_what_does_not_fit_is_refused() -> None:
     buffer = ReplayBuffer(40)
+    with pytest.raises(InvalidValueError, match="GiB for 1000000000000000 observations cannot be had"):
+        ReplayBuffer(10**15).add(episode_of(0, 1))
     with pytest.raises(InvalidValueError, match="capacity must be at least 1"):
         ReplayBuffer(0)
     with pytest.raises(DatasetError, match="no clip of 4 observations"):
@@ -383,6 +386,10 @@ def test_steps_without_a_beginning_are_refused() -> None:
         step_all(buffer, episodes, [1, 2], [True, True])
     with pytest.raises(ShapeError, match="one row for each of 2 environments"):
         buffer.begin(vector([episodes[0]] * 3, [0] * 3))
+    with pytest.raises(ShapeError, match=r"mask: expected shape \(2,\), bool"):
+        buffer.begin(vector(episodes, [0, 0]), np.array([0, 1]))
+    with pytest.raises(InvalidValueError, match="metadata must be JSON-ready"):
+        buffer.begin(vector(episodes, [0, 0]), metadata=[{"x": {1, 2}}, {}])
     with pytest.raises(InvalidValueError, match="'state' is int64"):
         buffer.begin({**vector(episodes, [0, 0]), "state": np.zeros((2, 1), np.int64)})
     assert buffer.dataset().lengths.tolist() == [2, 2]

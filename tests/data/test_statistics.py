@@ -200,6 +200,7 @@ def test_statistics_of_nothing_are_refused(make_dataset: Any) -> None:
 def test_non_finite_values_of_a_dataset_are_named(tmp_path: Path, make_episode: Any) -> None:
     episode = make_episode(0)
     episode.observation["state"][2:4, 1] = np.nan
+    episode.reward[0] = np.inf
     with swm.data.create(tmp_path / "holes", val_fraction=0.0) as writer:
         writer.write(episode)
     dataset = swm.data.open(tmp_path / "holes")
@@ -208,6 +209,8 @@ def test_non_finite_values_of_a_dataset_are_named(tmp_path: Path, make_episode: 
             got = dataset.statistics("state")
         assert got.num_nonfinite.tolist() == [0, 2, 0, 0]
         assert np.isfinite(got.mean).all()
+    with pytest.warns(UserWarning, match=r"1 values of 'reward' .* in the entries \[0\]"):
+        assert dataset.statistics("reward").num_nonfinite == 1
 
 
 def test_texts_are_refused(make_dataset: Any, monkeypatch: pytest.MonkeyPatch) -> None:
