@@ -1,5 +1,6 @@
 """Steps added and clips drawn per second by the replay buffer, against a loop that stacks clips one by one.
 
+Per second of processor time, so that other load on the machine counts little: each is one thread.
 Run: ``python tests/bench/bench_replay.py``. Prints the median and the spread of the repeats.
 """
 
@@ -52,9 +53,9 @@ def measure(work: Callable[[], int], repeats: int) -> str:
     work()
     speeds = []
     for _ in range(repeats):
-        begin = time.perf_counter()
+        begin = time.process_time()
         units = work()
-        speeds.append(units / (time.perf_counter() - begin))
+        speeds.append(units / (time.process_time() - begin))
     return f"{statistics.median(speeds):>9,.0f} /s ({min(speeds):,.0f} to {max(speeds):,.0f})"
 
 
