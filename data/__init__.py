@@ -24,7 +24,9 @@ from swm.data.formats import FORMATS, FormatRow, Reader, Writer
 from swm.data.inspect import contact_sheet, summarize, write_preview
 from swm.data.loader import Loader
 from swm.data.location import Location
+from swm.data.normalize import Normalizer
 from swm.data.options import Mode
+from swm.data.replay import ReplayBuffer
 from swm.data.statistics import Statistics
 from swm.data.video import write_mp4
 
@@ -49,7 +51,9 @@ __all__ = [
     "Loader",
     "Location",
     "Mode",
+    "Normalizer",
     "Reader",
+    "ReplayBuffer",
     "Statistics",
     "VerifyReport",
     "VideoCodec",

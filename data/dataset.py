@@ -1,9 +1,9 @@
 """One version of a dataset: what it holds, and how to read it."""
 
-import contextlib
 import functools
 import hashlib
 import json
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,9 +17,17 @@ from swm.data.clips import Clips
 from swm.data.columns import Array, Column, Role, escape, select
 from swm.data.episode import TRANSITIONS, Episode
 from swm.data.formats.base import Reader
-from swm.data.statistics import Statistics, stream_statistics
+from swm.data.normalize import Method, Normalizer
+from swm.data.statistics import (
+    Statistics,
+    load_statistics,
+    picture_statistics,
+    save_statistics,
+    show_when_slow,
+    stream_statistics,
+)
 
-_CHUNK_ROWS = 4096
+_CHUNK_ROWS, _CHUNK_BYTES = 4096, 1 << 24
 _SPLITS = ("train", "val", "all")
 
 
@@ -186,35 +194,66 @@ class Dataset:
         return Clips(self, num_steps=num_steps, frame_skip=frame_skip, columns=columns, split=split)
 
     def statistics(self, column: str, split: str = "train") -> Statistics:
-        """Mean, spread and range of a column, computed in a stream and kept beside the data.
+        """Moments, range, quantiles and histogram of a column, computed in a stream and kept beside the data.
+
+        NaN and infinite values are left out, counted, and warned of.
 
         Args:
-            column: any; of pictures, the figures are per channel.
+            column: any of numbers; of pictures, the figures are per channel.
             split: ``"train"``, ``"val"`` or ``"all"``.
 
         Raises:
             UnknownNameError: no such column or split.
+            InvalidValueError: the column holds texts.
             DatasetError: the split has no episode.
         """
         (column,) = select(self.columns, [column])
+        facts = self.columns[column]
+        if facts.dtype == "str":
+            numeric = ", ".join(name for name, other in self.columns.items() if other.dtype != "str")
+            raise InvalidValueError(
+                f"{column!r} of {self.uri} holds texts, which have no statistics. Ask for {numeric}."
+            )
         episodes = self.split(split)
         if not len(episodes):
             raise DatasetError(f"{self.uri} has no episode in the split {split!r}: there is nothing to measure.")
-        place = self.reader.location
-        name = f"statistics/{self.fingerprint[:16]}-{split}-{escape(column)}.json"
-        if (kept := place.read_bytes(name)) is not None:
-            return Statistics.from_lists(json.loads(kept))
-        facts = self.columns[column]
         shape = facts.shape if facts.codec is None else facts.shape[-1:]
-        result = stream_statistics((chunk.reshape(-1, *shape) for chunk in self._stream(facts, episodes)), shape)
-        with contextlib.suppress(OSError):
-            place.write_bytes(name, json.dumps(result.to_json(), indent=2).encode())
+        place = self.reader.location
+        lasts = not place.uri.startswith("memory://")
+        name = f"statistics/{self.fingerprint[:16]}-{split}-{escape(column)}.json" if lasts else ""
+        result = load_statistics(place, name, shape) if lasts else None
+        if result is None:
+            chunks = self._stream(facts, episodes)
+            result = stream_statistics(chunks, shape) if facts.codec is None else picture_statistics(chunks, *shape)
+            if lasts:
+                save_statistics(place, name, result)
+        if result.num_nonfinite.any():
+            warnings.warn(
+                f"{self.uri}: {result.num_nonfinite.sum()} values of {column!r} in the split {split!r} are NaN or "
+                f"infinite, in the entries {np.flatnonzero(result.num_nonfinite).tolist()}. "
+                f"The statistics leave them out; `num_nonfinite` counts them.",
+                stacklevel=2,
+            )
         return result
 
+    def normalizer(self, column: str, method: Method = "zscore", split: str = "train") -> Normalizer:
+        """A map between a column's values and a common range, from the statistics of a split (see `Normalizer`).
+
+        Raises:
+            UnknownNameError: no such column, method or split.
+            InvalidValueError: the column holds texts, or an entry has no finite value.
+            DatasetError: the split has no episode.
+        """
+        return Normalizer.from_statistics(
+            self.statistics(column, split), method, column=column, split=split, fingerprint=self.fingerprint
+        )
+
     def _stream(self, column: Column, episodes: Array) -> Iterator[Array]:
+        """Read the rows of some episodes in chunks, with a progress bar if it takes long."""
         rows = self.rows(episodes, column.role)
-        for begin in range(0, len(rows), _CHUNK_ROWS):
-            yield self.reader.read([column.name], rows[begin : begin + _CHUNK_ROWS])[column.name]
+        step = int(np.clip(_CHUNK_BYTES // max(column.size * np.dtype(column.dtype).itemsize, 1), 1, _CHUNK_ROWS))
+        chunks = (self.reader.read([column.name], rows[i : i + step])[column.name] for i in range(0, len(rows), step))
+        return show_when_slow(chunks, f"measure {column.name}", len(rows))
 
     def verify(self) -> VerifyReport:
         """Read everything: compare it with its checksums, decode every picture, count."""

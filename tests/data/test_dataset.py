@@ -19,7 +19,6 @@ import pytest
 import swm.data
 from swm.core.errors import DatasetError, InvalidValueError, UnknownNameError
 from swm.core.registry import load_target
-from swm.data.statistics import stream_statistics
 
 
 def test_a_dataset_describes_itself(make_dataset: Any) -> None:
@@ -52,55 +51,6 @@ def test_the_fingerprint_is_of_the_content_alone(make_dataset: Any, tmp_path: Pa
     assert make_dataset((5, 9, 3), name="shorter").fingerprint != one.fingerprint
     shutil.copytree(one.uri, tmp_path / "copy")
     assert swm.data.open(tmp_path / "copy").fingerprint == one.fingerprint
-
-
-# ------------------------------------------------------------------------------------ statistics
-
-
-@pytest.mark.parametrize("split", ["train", "val", "all"])
-@pytest.mark.parametrize("name", ["state", "action", "reward", "success", "pixels"])
-def test_statistics_are_those_of_numpy(make_dataset: Any, name: str, split: str) -> None:
-    dataset = make_dataset((5, 9, 3, 12, 4, 6), val_fraction=0.5)
-    rows = np.concatenate([dataset.episode(int(i)).arrays()[name] for i in dataset.split(split)]).astype(np.float64)
-    if name == "pixels":
-        rows = rows.reshape(-1, 3)
-    got = dataset.statistics(name, split)
-    assert got.count == len(rows)
-    for figure, expected in [
-        (got.mean, rows.mean(axis=0)),
-        (got.std, rows.std(axis=0)),
-        (got.minimum, rows.min(axis=0)),
-        (got.maximum, rows.max(axis=0)),
-    ]:
-        np.testing.assert_allclose(figure, expected, rtol=1e-12, atol=1e-12)
-        assert figure.shape == expected.shape
-
-
-def test_streamed_statistics_keep_their_digits_far_from_zero() -> None:
-    values = 1e9 + np.random.default_rng(0).normal(size=(1000, 2))
-    for size in (1, 7, 1000):
-        got = stream_statistics((values[i : i + size] for i in range(0, 1000, size)), (2,))
-        np.testing.assert_allclose(got.std, values.std(axis=0), rtol=1e-6)
-        np.testing.assert_allclose(got.mean, values.mean(axis=0), rtol=1e-15)
-
-
-def test_statistics_are_kept_per_content(make_dataset: Any, make_episode: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    dataset = make_dataset()
-    first = dataset.statistics("state")
-    reopened = swm.data.open(dataset.uri)
-    monkeypatch.setattr(reopened.reader, "read", None)
-    np.testing.assert_array_equal(reopened.statistics("state").mean, first.mean)
-    with swm.data.create(dataset.uri, mode="append", val_fraction=0.0) as writer:
-        writer.write(make_episode(5))
-    assert swm.data.open(dataset.uri).statistics("state").count > first.count
-
-
-def test_statistics_of_nothing_are_refused(make_dataset: Any) -> None:
-    dataset = make_dataset(val_fraction=0.0)
-    with pytest.raises(DatasetError, match="no episode in the split 'val'"):
-        dataset.statistics("state", "val")
-    with pytest.raises(UnknownNameError, match="column: 'stat'"):
-        dataset.statistics("stat")
 
 
 # ---------------------------------------------------------------------------------------- verify
