@@ -167,7 +167,7 @@ def read_index(file: BinaryIO, codec: VideoCodec, picture: tuple[int, int, int])
     import av
 
     try:
-        _check_boxes(file)
+        check_boxes(file)
         with av.open(file, "r", format="mp4") as container:
             stream = container.streams.video[0]
             header = bytes(stream.codec_context.extradata or b"")
@@ -186,7 +186,7 @@ def read_index(file: BinaryIO, codec: VideoCodec, picture: tuple[int, int, int])
     )
 
 
-def _check_boxes(file: BinaryIO) -> None:
+def check_boxes(file: BinaryIO) -> None:
     """Check that the boxes which make up an MP4 file end where the file ends, and go back to its begin.
 
     Raises:
@@ -292,10 +292,8 @@ class _Unit:
         try:
             decoder, reformatter = _decoder(self.index)
             decoder.flush_buffers()
-            for number, data in enumerate(self.packets, start=self.first):
-                packet = av.Packet(data)
-                packet.pts, packet.is_keyframe = number, number == self.first
-                for frame in decoder.decode(packet):
+            for packet in self._to_packets():
+                for frame in decoder.decode(packet) if left else ():
                     if frame.pts in left:
                         _to_picture(frame, reformatter, self.index, out[left.pop(frame.pts)])
             if left:
@@ -303,6 +301,16 @@ class _Unit:
         except (av.FFmpegError, ValueError) as error:
             _decoders().pop(_key(self.index), None)
             raise PictureError(min((left or self.rows).values()), error) from error
+
+    def _to_packets(self) -> Iterator[Any]:
+        """Frames by their numbers, then None: it makes a decoder give what it may hold back."""
+        import av
+
+        for number, data in enumerate(self.packets, start=self.first):
+            packet = av.Packet(data)
+            packet.pts, packet.is_keyframe = number, number == self.first
+            yield packet
+        yield None
 
 
 def _units(job: Job) -> Iterator[_Unit]:
