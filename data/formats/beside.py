@@ -98,7 +98,7 @@ def _storable(array: Array) -> bool:
 
 def _arrays(file: Path) -> dict[str, Array]:
     try:
-        with np.load(file, allow_pickle=False) as arrays:
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
             if not isinstance(arrays, Mapping):
                 raise ValueError("it holds one array without a name")
             return {name: arrays[name] for name in arrays}

@@ -7,6 +7,7 @@ episode_000000/<component>/000000.png     one file per step, counted from 0
 ```
 """
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,9 @@ def detect(path: Path) -> bool:
     """Whether `path` holds a dataset of this format, or bare folders of pictures."""
     if not path.is_dir() or (path / MANIFEST).exists() or (path / "ep_len.npz").exists():
         return is_of(path, "images")
-    return any(_components(folder) for folder in path.iterdir() if folder.is_dir())
+    with contextlib.suppress(OSError):
+        return any(_components(folder) for folder in path.iterdir() if folder.is_dir())
+    return False
 
 
 class ImagesReader(FolderReader):

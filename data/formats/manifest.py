@@ -4,6 +4,7 @@ It names the columns and the episodes, and is the commit point: an episode exist
 there, and files that are not listed are leftovers of a killed writer.
 """
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
@@ -85,8 +86,9 @@ class Manifest:
 
 def is_of(path: Path, kind: str) -> bool:
     """Whether the folder has a ``dataset.json`` of that format, by its first bytes."""
-    file = path / MANIFEST
-    return file.is_file() and f'"swm-{kind}"'.encode() in file.read_bytes()[:200]
+    with contextlib.suppress(OSError), (path / MANIFEST).open("rb") as file:
+        return f'"swm-{kind}"'.encode() in file.read(100)
+    return False
 
 
 def dump(facts: Any) -> str:
