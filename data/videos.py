@@ -258,7 +258,7 @@ def decode_jobs(jobs: Sequence[Job], out: NDArray[np.uint8]) -> None:
 
     Args:
         jobs: together they fill `out`.
-        out: shape (frames, height, width, channels). Where its height and width are not those of a
+        out: shape (frames, height, width, channels), C-contiguous. Where its height and width are not those of a
             video, the frames are resampled on their way from the decoder, averaging over areas.
 
     Raises:
@@ -346,19 +346,21 @@ def _to_picture(frame: Any, reformatter: Any, index: VideoIndex, out: NDArray[np
         out[...] = resize(whole, size)[0]
         return
     if not same or channels == 3:
-        average = Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+        how = Interpolation.POINT
+        if not same:
+            how = Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
         frame = reformatter.reformat(
             frame,
             width=None if same else size[1],
             height=None if same else size[0],
             format="rgb24" if channels == 3 else "gray",
             dst_color_range=ColorRange.JPEG,
-            interpolation=Interpolation.POINT if same else average,
+            interpolation=how,
             threads=1,
         )
     plane = frame.planes[0]
     rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
-    out[...] = rows[: size[0], : size[1] * channels].reshape(out.shape)
+    out.reshape(size[0], size[1] * channels)[...] = rows[: size[0], : size[1] * channels]
 
 
 def _key(index: VideoIndex) -> tuple[str, bytes]:
