@@ -316,6 +316,7 @@ class _Unit:
 def _units(job: Job) -> Iterator[_Unit]:
     """The job by groups of pictures, each of which can be decoded by another thread."""
     rows = dict(zip(job.frames.tolist(), job.places.tolist(), strict=True))
+    assert len(rows) == len(job.frames), "the frames of a job are distinct"
     offsets = job.index.frame_offsets
     whole = iter(zip(job.spans, job.parts, strict=True))
     span, part = Span(0, 0, 0, 0), b""

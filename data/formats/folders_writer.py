@@ -58,6 +58,8 @@ class FolderWriter:
             raise DatasetError(f"{location}: the format {self._kind!r} has no {options.codec!r}. It stores {able}.")
         dump(options.provenance)
         self._path.mkdir(parents=True, exist_ok=True)
+        if not (self._path / MANIFEST).exists() and set(os.listdir(self._path)) - {".lock"}:
+            raise DatasetError(f"{self._path} holds other files: nothing was touched. Choose another place.")
         self._lock: int | None = tables.lock(self._path)
         try:
             self._begin()
@@ -68,8 +70,6 @@ class FolderWriter:
     def _begin(self) -> None:
         """Read what is committed and put down a first ``dataset.json``, so that the folder is known as ours."""
         old = Manifest.read(self._path, self._kind)
-        if old is None and set(os.listdir(self._path)) - {".lock"}:
-            raise DatasetError(f"{self._path} holds other files: nothing was touched. Choose another place.")
         if old is not None and old.episodes and self._options.mode == "error":
             raise DatasetError(
                 f"{self._path} exists already. Continue it with mode='append', replace it with mode='overwrite', or "

@@ -37,7 +37,7 @@ def detect(path: Path) -> bool:
 
 def natural_order(path: Path) -> list[Any]:
     """Sorts names so that 10 comes after 9."""
-    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", path.name)]
+    return [int(part) if place % 2 else part for place, part in enumerate(re.split(r"(\d+)", path.name))]
 
 
 class _Timed(NamedTuple):

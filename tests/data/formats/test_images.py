@@ -1,6 +1,7 @@
 """Image folders: files as they are, and folders of pictures from elsewhere."""
 
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -105,3 +106,26 @@ def test_files_that_are_no_such_pictures_are_named(tmp_path: Path) -> None:
             swm.data.open(tmp_path)
     first.write_bytes(content[: len(content) // 2])
     assert len(swm.data.open(tmp_path).verify().problems) == 1
+
+
+@pytest.mark.parametrize("kind", ["rgba", "pal8", "ya8"])
+def test_other_kinds_of_png_become_rgb(tmp_path: Path, kind: str) -> None:
+    import av
+
+    (tmp_path / "run").mkdir()
+    for step in range(2):
+        context: Any = av.CodecContext.create("png", "w")
+        context.height, context.width, context.pix_fmt, context.time_base = 6, 8, kind, Fraction(1)
+        grey = np.full((6, 8), 40 * step + 30, np.uint8)
+        if kind == "pal8":
+            palette = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 4, axis=1)
+            frame = av.VideoFrame.from_ndarray((grey, palette), format="pal8")  # type: ignore[arg-type]
+        else:
+            frame = av.VideoFrame.from_ndarray(np.repeat(grey[..., None], 3, axis=2), format="rgb24").reformat(
+                format=kind
+            )
+        (tmp_path / "run" / f"{step}.png").write_bytes(b"".join(bytes(packet) for packet in context.encode(frame)))
+    pixels = swm.data.open(tmp_path).episode(0).observation["pixels"]
+    assert pixels.shape == (2, 6, 8, 3)
+    assert (pixels[0] == 30).all()
+    assert (pixels[1] == 70).all()

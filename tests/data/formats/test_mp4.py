@@ -152,6 +152,10 @@ def test_a_bare_folder_is_a_dataset(tmp_path: Path) -> None:
         1
     ] * 3
     assert psnr(episode.observation["pixels"], smooth(10, seed=10)) > 36
+    for mode in ("append", "overwrite"):
+        with pytest.raises(DatasetError, match="nothing was touched"):
+            swm.data.create(tmp_path, mode=mode)
+    assert len(list(tmp_path.iterdir())) == 4
     with swm.data.create(tmp_path / "copy", format="mp4", codec="h264-lossless") as writer:
         for index in range(2):
             writer.write(dataset.episode(index))
