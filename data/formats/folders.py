@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from swm.core.errors import DatasetError
 from swm.data.codecs import PictureError
 from swm.data.columns import Array, Column
+from swm.data.encoded import Codec, VideoCodec
 from swm.data.episode import TRANSITIONS
 from swm.data.formats.beside import Beside, load_npz, read_beside
 from swm.data.formats.episodic import EpisodicReader, make_index
@@ -63,6 +64,8 @@ class FolderReader(EpisodicReader):
     """
 
     kind: ClassVar[str]
+    codecs: ClassVar[tuple[Codec | VideoCodec, ...]]
+    """What pictures may be stored as: the default first."""
 
     def __init__(self, location: Location, version: int | None, cache_bytes: int) -> None:
         """Read ``dataset.json``, or look at what a bare folder holds.
@@ -90,6 +93,9 @@ class FolderReader(EpisodicReader):
                 f"{path} has no committed episode: its writer was stopped before the first commit. "
                 f"Record again with mode='append'."
             )
+        for column in manifest.columns.values():
+            if column.codec not in (None, *self.codecs) or (column.codec and len(column.shape) != 3):
+                raise DatasetError(f"{path / MANIFEST}: the format {self.kind!r} cannot hold {column}.")
         self.columns = manifest.columns
         self._files = [
             Files(
@@ -244,6 +250,7 @@ class FolderReader(EpisodicReader):
         for episode, length in enumerate(self.index.lengths):
             steps = np.arange(length + 1)
             try:
+                self._beside(episode)
                 for name in self._files[episode].pictures:
                     self.read_pictures(name, np.full(len(steps), episode), steps, None)
                 same = self._manifest is None or self._checksum(episode) == self._manifest.episodes[episode].checksum

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
@@ -29,13 +30,12 @@ class FolderWriter:
     """Appends episodes to a folder of files (see `swm.data.formats.Writer`).
 
     The files of an episode are written under names that no committed episode uses; they begin to
-    exist when ``dataset.json``, which is replaced at once, lists them. With ``mode="overwrite"``
-    the old episodes' files are deleted after the first commit of new ones.
+    exist when ``dataset.json``, which is replaced at once, lists them; the next writer deletes
+    those of a killed one. With ``mode="overwrite"`` the old episodes' files are deleted after the
+    first commit of new ones.
     """
 
     reader: ClassVar[type[FolderReader]]
-    codecs: ClassVar[tuple[Codec | VideoCodec, ...]]
-    """What pictures may be stored as: the default first."""
     lossless: ClassVar[Codec | VideoCodec]
     """For pictures that must not lose anything."""
 
@@ -53,8 +53,8 @@ class FolderWriter:
 
         self._path, self._options = location.path, options
         self._kind = self.reader.kind
-        if options.codec not in (None, *self.codecs):
-            able = ", ".join(self.codecs)
+        if options.codec not in (None, *self.reader.codecs):
+            able = ", ".join(self.reader.codecs)
             raise DatasetError(f"{location}: the format {self._kind!r} has no {options.codec!r}. It stores {able}.")
         dump(options.provenance)
         self._path.mkdir(parents=True, exist_ok=True)
@@ -81,7 +81,10 @@ class FolderWriter:
         self._session_begun = False
         self._pending: list[Entry] = []
         self._pending_rows = 0
-        used = [entry.name for entry in (*self._doomed, *self._manifest.episodes)]
+        used = {entry.name for entry in (*self._doomed, *self._manifest.episodes)}
+        for path in list(self._path.rglob("episode_*")):
+            if re.fullmatch(r"episode_\d{6,}(\.mp4|\.npz)?", path.name) and path.stem not in used:
+                _delete(path)
         self._next = 1 + max((int(name.rpartition("_")[2]) for name in used), default=-1)
         if old is None:
             self._write_manifest(self._manifest)
@@ -125,10 +128,11 @@ class FolderWriter:
         known = [column.codec for name, column in self._manifest.columns.items() if column.codec and _is_view(name)]
         encoded: list[Any] = [episode.observation[name] for name in episode.observation if _is_view(name)]
         given = [array.codec for array in encoded if isinstance(array, EncodedPictures | EncodedVideo)]
-        codec = next(iter([c for c in (self._options.codec, *known, *given) if c in self.codecs]), self.codecs[0])
+        able = self.reader.codecs
+        codec = next((codec for codec in (self._options.codec, *known, *given) if codec in able), able[0])
         found = describe_episode(episode, codec)
         return {
-            name: column if column.codec in (None, *self.codecs) else replace(column, codec=self.lossless)
+            name: column if column.codec in (None, *able) else replace(column, codec=self.lossless)
             for name, column in found.items()
         }
 
@@ -204,12 +208,17 @@ def _native(array: Any) -> Any:
 
 
 def _remove(root: Path, episode: str, columns: Any, reader: type[FolderReader]) -> None:
-    """Delete the files of an episode, as far as there are any."""
+    """Delete the files of an episode."""
     places = [reader.place(root, episode, column) for column in columns.values() if column.codec is not None]
     for place in (*places, reader.beside(root, episode)):
-        if place.is_dir():
-            shutil.rmtree(place)
-        else:
-            place.unlink(missing_ok=True)
+        _delete(place)
         with contextlib.suppress(OSError):
             place.parent.rmdir()  # if it is empty
+
+
+def _delete(place: Path) -> None:
+    """Delete a file or a folder, if it is there."""
+    if place.is_dir():
+        shutil.rmtree(place)
+    else:
+        place.unlink(missing_ok=True)

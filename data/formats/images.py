@@ -47,6 +47,7 @@ class ImagesReader(FolderReader):
     """
 
     kind = "images"
+    codecs = ("png", "jpeg")
 
     @staticmethod
     def beside(root: Path, episode: str) -> Path:
@@ -131,7 +132,6 @@ class ImagesWriter(FolderWriter):
     """
 
     reader = ImagesReader
-    codecs = ("png", "jpeg")
     lossless = "png"
 
     def save(self, place: Path, column: Column, pictures: Any) -> Sequence[Any]:

@@ -7,6 +7,7 @@ there, and files that are not listed are leftovers of a killed writer.
 import contextlib
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +33,17 @@ class Entry(NamedTuple):
     split: str
     metadata: Mapping[str, Any]
     checksum: str
+
+    def is_sound(self) -> bool:
+        """Whether every field is of its kind, as those of a file from elsewhere may not be."""
+        texts = (self.name, self.split, self.checksum)
+        return (
+            all(isinstance(text, str) for text in texts)
+            and re.fullmatch(r"episode_\d+", self.name) is not None
+            and isinstance(self.length, int)
+            and self.length > 0
+            and isinstance(self.metadata, dict)
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,8 +90,12 @@ class Manifest:
                 )
             columns = [from_json(Column, column) for column in facts["columns"]]
             episodes = tuple(Entry(**entry) for entry in facts["episodes"])
+            for number, entry in enumerate(episodes):
+                if not entry.is_sound():
+                    raise ValueError(f"episode {number} is {entry}")
             names = {column.name: column for column in columns}
-            return cls(kind=kind, columns=names, episodes=episodes, provenance=tuple(facts["provenance"]))
+            provenance = tuple(dict(session) for session in facts["provenance"])
+            return cls(kind=kind, columns=names, episodes=episodes, provenance=provenance)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise DatasetError(f"{file} does not describe a dataset of the format {kind!r}: {error!r}.") from error
 

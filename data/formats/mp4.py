@@ -56,6 +56,7 @@ class Mp4Reader(FolderReader):
     """
 
     kind = "mp4"
+    codecs = ("h264", "h264-lossless", "av1")
 
     @staticmethod
     def beside(root: Path, episode: str) -> Path:
@@ -156,7 +157,6 @@ class Mp4Writer(FolderWriter):
     """
 
     reader = Mp4Reader
-    codecs = ("h264", "h264-lossless", "av1")
     lossless = "h264-lossless"
 
     def save(self, place: Path, column: Column, pictures: Any) -> Sequence[Any]:

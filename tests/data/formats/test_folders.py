@@ -162,6 +162,9 @@ def test_what_is_not_committed_does_not_exist(tmp_path: Path, name: str, make_ep
     writer.write(make_episode(1))
     assert swm.data.open(place).num_episodes == 1
     writer._release()  # type: ignore[attr-defined]  # as if its process had been killed
+    assert any("episode_000001" in str(file) for file in place.rglob("*"))
+    swm.data.create(place, format=name, mode="append").close()
+    assert not any("episode_000001" in str(file) for file in place.rglob("*"))
     dataset = write(place, name, None, [make_episode(2)], mode="append")
     assert [episode["metadata"]["seed"] for episode in dataset.episodes] == [0, 2]
     assert dataset.verify().ok
@@ -205,9 +208,18 @@ def test_a_description_from_elsewhere_is_refused(tmp_path: Path, name: str, make
     write(tmp_path / "d", name, None, [make_episode(0)])
     file = tmp_path / "d" / "dataset.json"
     facts = json.loads(file.read_text())
-    for change in ({"schema_version": 99}, {"columns": [{"name": "x"}]}, {"episodes": [{"name": "x"}]}, {"columns": 3}):
+    for change in (
+        {"schema_version": 99},
+        {"columns": [{"name": "x"}]},
+        {"episodes": [{"name": "x"}]},
+        {"columns": 3},
+        {"episodes": [{**facts["episodes"][0], "length": "7"}]},
+        {"episodes": [{**facts["episodes"][0], "name": "../x_0"}]},
+        {"columns": [{**facts["columns"][0], "codec": "gif"}]},
+        {"provenance": [3]},
+    ):
         file.write_text(json.dumps({**facts, **change}))
-        with pytest.raises(DatasetError, match=r"schema version 99|does not describe"):
+        with pytest.raises(DatasetError, match=r"schema version 99|does not describe|cannot hold"):
             swm.data.open(tmp_path / "d")
     file.write_text(json.dumps(facts))
     with pytest.raises(DatasetError, match="no version 2"):
