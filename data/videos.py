@@ -170,6 +170,8 @@ def read_index(file: BinaryIO, codec: VideoCodec, picture: tuple[int, int, int])
         check_boxes(file)
         with av.open(file, "r", format="mp4") as container:
             stream = container.streams.video[0]
+            if stream.codec_context is None:
+                raise ValueError("no decoder for its video is known")
             header = bytes(stream.codec_context.extradata or b"")
             found = [(entry.pos, entry.pos + entry.size, entry.is_keyframe) for entry in stream.index_entries]
     except (av.FFmpegError, IndexError, ValueError) as error:

@@ -190,6 +190,8 @@ def _inspect(file: Path) -> tuple[VideoCodec, tuple[int, int, int], VideoIndex |
     try:
         with av.open(str(file), "r") as container:
             stream = container.streams.video[0]
+            if stream.codec_context is None:
+                raise ValueError("no decoder for its video is known")
             picture = (stream.height, stream.width, 3)
             codec = _CODECS.get(stream.codec_context.name)
             simple = codec and stream.pix_fmt in ("yuv420p", "yuvj420p") and not picture[0] % 2 and not picture[1] % 2
