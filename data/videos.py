@@ -12,7 +12,6 @@ the best that 4:2:0 can do and the fastest to undo.
 import io
 import itertools
 import os
-import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -23,21 +22,13 @@ from numpy.typing import NDArray
 
 from swm.data import codecs
 from swm.data.codecs import PictureError
+from swm.data.decoders import decoder_of, forget, padding, to_picture
 from swm.data.encoded import EncodedVideo, VideoCodec, VideoIndex
-from swm.data.resize import resize
 
 GOP = 8
 """Pictures per group: one is complete, the others are differences to the one before."""
 
 _ENCODERS = {"h264": "libx264", "h264-lossless": "libx264", "av1": "libsvtav1"}
-_DECODERS = {"h264": "h264", "h264-lossless": "h264", "av1": "libdav1d"}
-
-_SMALLEST = {"h264": 2, "h264-lossless": 2, "av1": 4}
-"""The shortest side that an encoder takes; smaller pictures are extended."""
-
-_KEPT_DECODERS = 8
-
-_local = threading.local()
 
 
 class Span(NamedTuple):
@@ -78,7 +69,7 @@ def encode(pictures: NDArray[np.uint8], codec: VideoCodec, *, fps: float, crf: i
     from av.video.reformatter import VideoReformatter
 
     height, width, channels = pictures.shape[1:]
-    down, right = _padding(codec, height, width)
+    down, right = padding(codec, height, width)
     buffer, reformatter = io.BytesIO(), VideoReformatter()
     os.environ.setdefault("SVT_LOG", "1")  # errors alone: the AV1 encoder prints its settings otherwise
     with av.open(buffer, "w", format="mp4") as container:
@@ -93,12 +84,6 @@ def encode(pictures: NDArray[np.uint8], codec: VideoCodec, *, fps: float, crf: i
     if len(index) != len(pictures):
         raise RuntimeError(f"the {codec} encoder made {len(index)} frames of {len(pictures)} pictures")
     return EncodedVideo(**vars(index), content=buffer.getvalue())
-
-
-def _padding(codec: VideoCodec, height: int, width: int) -> tuple[int, int]:
-    """Rows and columns to add, so that both sides are even and as long as the encoder wants."""
-    least = _SMALLEST[codec]
-    return max(least - height, height % 2), max(least - width, width % 2)
 
 
 def _add_stream(container: Any, codec: VideoCodec, channels: int, fps: float, crf: int) -> Any:
@@ -266,6 +251,7 @@ def decode_jobs(jobs: Sequence[Job], out: NDArray[np.uint8]) -> None:
     Raises:
         PictureError: bytes that are not the video of the index; it names the row of `out`.
     """
+    assert out.flags.c_contiguous, "a view of a view would be filled in vain"
     units = [unit for job in jobs for unit in _units(job)]
 
     def run(begin: int, end: int) -> None:
@@ -292,16 +278,17 @@ class _Unit:
 
         left = dict(self.rows)
         try:
-            decoder, reformatter = _decoder(self.index)
+            decoder, reformatter = decoder_of(self.index)
             decoder.flush_buffers()
             for packet in self._to_packets():
                 for frame in decoder.decode(packet) if left else ():
                     if frame.pts in left:
-                        _to_picture(frame, reformatter, self.index, out[left.pop(frame.pts)])
+                        to_picture(frame, reformatter, self.index, out[left[frame.pts]])
+                        del left[frame.pts]
             if left:
                 raise ValueError(f"frame {min(left)} is not in its bytes")
         except (av.FFmpegError, ValueError) as error:
-            _decoders().pop(_key(self.index), None)
+            forget(self.index)
             raise PictureError(min((left or self.rows).values()), error) from error
 
     def _to_packets(self) -> Iterator[Any]:
@@ -331,64 +318,3 @@ def _units(job: Job) -> Iterator[_Unit]:
         edges = (offsets[first : stop + 1] - span.begin).tolist()
         packets = [part[begin:end] for begin, end in itertools.pairwise(edges)]
         yield _Unit(job.index, first, packets, {frame: rows[frame] for frame in range(first, stop) if frame in rows})
-
-
-def _to_picture(frame: Any, reformatter: Any, index: VideoIndex, out: NDArray[np.uint8]) -> None:
-    """Copy a decoded frame into `out`, without what the encoder padded, at the size of `out`."""
-    from av.video.reformatter import ColorRange, Interpolation
-
-    height, width, channels = index.picture
-    down, right = _padding(index.codec, height, width)
-    got, expected = (frame.height, frame.width), (height + down, width + right)
-    if frame.is_corrupt or got != expected:
-        raise ValueError(f"frame {frame.pts} is damaged, or of {got} pixels instead of {expected}")
-    size, same = out.shape[:2], out.shape[:2] == (height, width)
-    if not same and (down or right):
-        whole = np.empty((1, *index.picture), np.uint8)
-        _to_picture(frame, reformatter, index, whole[0])
-        out[...] = resize(whole, size)[0]
-        return
-    if not same or channels == 3:
-        how = Interpolation.POINT
-        if not same:
-            how = Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
-        frame = reformatter.reformat(
-            frame,
-            width=None if same else size[1],
-            height=None if same else size[0],
-            format="rgb24" if channels == 3 else "gray",
-            dst_color_range=ColorRange.JPEG,
-            interpolation=how,
-            threads=1,
-        )
-    plane = frame.planes[0]
-    rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
-    out.reshape(size[0], size[1] * channels)[...] = rows[: size[0], : size[1] * channels]
-
-
-def _key(index: VideoIndex) -> tuple[str, bytes]:
-    return index.codec, index.header
-
-
-def _decoders() -> dict[tuple[str, bytes], tuple[Any, Any]]:
-    """Those of this thread: videos that were encoded alike share one."""
-    made: dict[tuple[str, bytes], tuple[Any, Any]] = _local.__dict__.setdefault("decoders", {})
-    return made
-
-
-def _decoder(index: VideoIndex) -> Any:
-    """This thread's decoder for such videos, and what turns its frames into RGB."""
-    import av
-    from av.codec.context import Flags
-    from av.video.reformatter import VideoReformatter
-
-    made, key = _decoders(), _key(index)
-    if key not in made:
-        while len(made) >= _KEPT_DECODERS:
-            made.pop(next(iter(made)))
-        context = av.CodecContext.create(_DECODERS[index.codec], "r")
-        context.extradata, context.thread_count = index.header, 1
-        context.flags |= Flags.low_delay
-        context.options = {"err_detect": "explode"}
-        made[key] = context, VideoReformatter()
-    return made[key]
