@@ -71,7 +71,8 @@ def encode(pictures: NDArray[np.uint8], codec: VideoCodec, *, fps: float, crf: i
     height, width, channels = pictures.shape[1:]
     down, right = padding(codec, height, width)
     buffer, reformatter = io.BytesIO(), VideoReformatter()
-    os.environ.setdefault("SVT_LOG", "1")  # errors alone: the AV1 encoder prints its settings otherwise
+    if codec == "av1":
+        os.environ.setdefault("SVT_LOG", "1")  # errors alone: the encoder prints its settings otherwise
     with av.open(buffer, "w", format="mp4") as container:
         stream = _add_stream(container, codec, channels, fps, crf)
         stream.height, stream.width = height + down, width + right
