@@ -133,9 +133,14 @@ def _decode_png(blob: Any, out: Picture) -> None:
     if decoder is None:
         decoder = _local.decoder = av.CodecContext.create("png", "r")
         decoder.thread_count = 1
+    if not len(blob):  # FFmpeg would take it for the end of everything
+        raise ValueError("a PNG picture of no bytes")
     packet = av.Packet(blob)
     packet.is_keyframe = True  # or FFmpeg takes the picture for a difference to the one before
-    frames = decoder.decode(packet)
+    try:
+        frames = decoder.decode(packet)
+    except av.FFmpegError as error:
+        raise ValueError(error) from error
     if len(frames) != 1:
         raise ValueError("not a PNG picture")
     picture = frames[0].to_ndarray(format="gray" if out.shape[2] == 1 else "rgb24")

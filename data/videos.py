@@ -12,7 +12,6 @@ the best that 4:2:0 can do and the fastest to undo.
 import io
 import itertools
 import os
-import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -23,21 +22,13 @@ from numpy.typing import NDArray
 
 from swm.data import codecs
 from swm.data.codecs import PictureError
+from swm.data.decoders import decoder_of, forget, padding, to_picture
 from swm.data.encoded import EncodedVideo, VideoCodec, VideoIndex
-from swm.data.resize import resize
 
 GOP = 8
 """Pictures per group: one is complete, the others are differences to the one before."""
 
 _ENCODERS = {"h264": "libx264", "h264-lossless": "libx264", "av1": "libsvtav1"}
-_DECODERS = {"h264": "h264", "h264-lossless": "h264", "av1": "libdav1d"}
-
-_SMALLEST = {"h264": 2, "h264-lossless": 2, "av1": 4}
-"""The shortest side that an encoder takes; smaller pictures are extended."""
-
-_KEPT_DECODERS = 8
-
-_local = threading.local()
 
 
 class Span(NamedTuple):
@@ -78,9 +69,10 @@ def encode(pictures: NDArray[np.uint8], codec: VideoCodec, *, fps: float, crf: i
     from av.video.reformatter import VideoReformatter
 
     height, width, channels = pictures.shape[1:]
-    down, right = _padding(codec, height, width)
+    down, right = padding(codec, height, width)
     buffer, reformatter = io.BytesIO(), VideoReformatter()
-    os.environ.setdefault("SVT_LOG", "1")  # errors alone: the AV1 encoder prints its settings otherwise
+    if codec == "av1":
+        os.environ.setdefault("SVT_LOG", "1")  # errors alone: the encoder prints its settings otherwise
     with av.open(buffer, "w", format="mp4") as container:
         stream = _add_stream(container, codec, channels, fps, crf)
         stream.height, stream.width = height + down, width + right
@@ -93,12 +85,6 @@ def encode(pictures: NDArray[np.uint8], codec: VideoCodec, *, fps: float, crf: i
     if len(index) != len(pictures):
         raise RuntimeError(f"the {codec} encoder made {len(index)} frames of {len(pictures)} pictures")
     return EncodedVideo(**vars(index), content=buffer.getvalue())
-
-
-def _padding(codec: VideoCodec, height: int, width: int) -> tuple[int, int]:
-    """Rows and columns to add, so that both sides are even and as long as the encoder wants."""
-    least = _SMALLEST[codec]
-    return max(least - height, height % 2), max(least - width, width % 2)
 
 
 def _add_stream(container: Any, codec: VideoCodec, channels: int, fps: float, crf: int) -> Any:
@@ -167,9 +153,11 @@ def read_index(file: BinaryIO, codec: VideoCodec, picture: tuple[int, int, int])
     import av
 
     try:
-        _check_boxes(file)
+        check_boxes(file)
         with av.open(file, "r", format="mp4") as container:
             stream = container.streams.video[0]
+            if stream.codec_context is None:
+                raise ValueError("no decoder for its video is known")
             header = bytes(stream.codec_context.extradata or b"")
             found = [(entry.pos, entry.pos + entry.size, entry.is_keyframe) for entry in stream.index_entries]
     except (av.FFmpegError, IndexError, ValueError) as error:
@@ -186,7 +174,7 @@ def read_index(file: BinaryIO, codec: VideoCodec, picture: tuple[int, int, int])
     )
 
 
-def _check_boxes(file: BinaryIO) -> None:
+def check_boxes(file: BinaryIO) -> None:
     """Check that the boxes which make up an MP4 file end where the file ends, and go back to its begin.
 
     Raises:
@@ -258,12 +246,13 @@ def decode_jobs(jobs: Sequence[Job], out: NDArray[np.uint8]) -> None:
 
     Args:
         jobs: together they fill `out`.
-        out: shape (frames, height, width, channels). Where its height and width are not those of a
+        out: shape (frames, height, width, channels), C-contiguous. Where its height and width are not those of a
             video, the frames are resampled on their way from the decoder, averaging over areas.
 
     Raises:
         PictureError: bytes that are not the video of the index; it names the row of `out`.
     """
+    assert out.flags.c_contiguous, "a view of a view would be filled in vain"
     units = [unit for job in jobs for unit in _units(job)]
 
     def run(begin: int, end: int) -> None:
@@ -290,24 +279,34 @@ class _Unit:
 
         left = dict(self.rows)
         try:
-            decoder, reformatter = _decoder(self.index)
+            decoder, reformatter = decoder_of(self.index)
             decoder.flush_buffers()
-            for number, data in enumerate(self.packets, start=self.first):
-                packet = av.Packet(data)
-                packet.pts, packet.is_keyframe = number, number == self.first
-                for frame in decoder.decode(packet):
+            for packet in self._to_packets():
+                for frame in decoder.decode(packet) if left else ():
                     if frame.pts in left:
-                        _to_picture(frame, reformatter, self.index, out[left.pop(frame.pts)])
+                        to_picture(frame, reformatter, self.index, out[left[frame.pts]])
+                        del left[frame.pts]
             if left:
                 raise ValueError(f"frame {min(left)} is not in its bytes")
         except (av.FFmpegError, ValueError) as error:
-            _decoders().pop(_key(self.index), None)
+            forget(self.index)
             raise PictureError(min((left or self.rows).values()), error) from error
+
+    def _to_packets(self) -> Iterator[Any]:
+        """Frames by their numbers, then None: it makes a decoder give what it may hold back."""
+        import av
+
+        for number, data in enumerate(self.packets, start=self.first):
+            packet = av.Packet(data)
+            packet.pts, packet.is_keyframe = number, number == self.first
+            yield packet
+        yield None
 
 
 def _units(job: Job) -> Iterator[_Unit]:
     """The job by groups of pictures, each of which can be decoded by another thread."""
     rows = dict(zip(job.frames.tolist(), job.places.tolist(), strict=True))
+    assert len(rows) == len(job.frames), "the frames of a job are distinct"
     offsets = job.index.frame_offsets
     whole = iter(zip(job.spans, job.parts, strict=True))
     span, part = Span(0, 0, 0, 0), b""
@@ -320,62 +319,3 @@ def _units(job: Job) -> Iterator[_Unit]:
         edges = (offsets[first : stop + 1] - span.begin).tolist()
         packets = [part[begin:end] for begin, end in itertools.pairwise(edges)]
         yield _Unit(job.index, first, packets, {frame: rows[frame] for frame in range(first, stop) if frame in rows})
-
-
-def _to_picture(frame: Any, reformatter: Any, index: VideoIndex, out: NDArray[np.uint8]) -> None:
-    """Copy a decoded frame into `out`, without what the encoder padded, at the size of `out`."""
-    from av.video.reformatter import ColorRange, Interpolation
-
-    height, width, channels = index.picture
-    down, right = _padding(index.codec, height, width)
-    got, expected = (frame.height, frame.width), (height + down, width + right)
-    if frame.is_corrupt or got != expected:
-        raise ValueError(f"frame {frame.pts} is damaged, or of {got} pixels instead of {expected}")
-    size, same = out.shape[:2], out.shape[:2] == (height, width)
-    if not same and (down or right):
-        whole = np.empty((1, *index.picture), np.uint8)
-        _to_picture(frame, reformatter, index, whole[0])
-        out[...] = resize(whole, size)[0]
-        return
-    if not same or channels == 3:
-        average = Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
-        frame = reformatter.reformat(
-            frame,
-            width=None if same else size[1],
-            height=None if same else size[0],
-            format="rgb24" if channels == 3 else "gray",
-            dst_color_range=ColorRange.JPEG,
-            interpolation=Interpolation.POINT if same else average,
-            threads=1,
-        )
-    plane = frame.planes[0]
-    rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
-    out[...] = rows[: size[0], : size[1] * channels].reshape(out.shape)
-
-
-def _key(index: VideoIndex) -> tuple[str, bytes]:
-    return index.codec, index.header
-
-
-def _decoders() -> dict[tuple[str, bytes], tuple[Any, Any]]:
-    """Those of this thread: videos that were encoded alike share one."""
-    made: dict[tuple[str, bytes], tuple[Any, Any]] = _local.__dict__.setdefault("decoders", {})
-    return made
-
-
-def _decoder(index: VideoIndex) -> Any:
-    """This thread's decoder for such videos, and what turns its frames into RGB."""
-    import av
-    from av.codec.context import Flags
-    from av.video.reformatter import VideoReformatter
-
-    made, key = _decoders(), _key(index)
-    if key not in made:
-        while len(made) >= _KEPT_DECODERS:
-            made.pop(next(iter(made)))
-        context = av.CodecContext.create(_DECODERS[index.codec], "r")
-        context.extradata, context.thread_count = index.header, 1
-        context.flags |= Flags.low_delay
-        context.options = {"err_detect": "explode"}
-        made[key] = context, VideoReformatter()
-    return made[key]

@@ -1,8 +1,235 @@
-"""To be written."""
+"""A folder with one MP4 file per episode and camera.
 
+```
+dataset.json                          columns, episodes, provenance
+columns/episode_000000.npz            every column that is no picture, and the payload
+videos/<camera>/episode_000000.mp4    a keyframe every 8 frames, no B-frames
+```
+"""
+
+import contextlib
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swm.core.errors import DatasetError
+from swm.data import videos
+from swm.data.codecs import PictureError
+from swm.data.columns import Column
+from swm.data.encoded import EncodedVideo, VideoCodec, VideoIndex
+from swm.data.formats.folders import Files, FolderReader
+from swm.data.formats.folders_writer import FolderWriter
+from swm.data.formats.manifest import MANIFEST, is_of
+from swm.data.resize import resize
+
+_CODECS: dict[str, VideoCodec] = {"h264": "h264", "av1": "av1", "libdav1d": "av1"}
+"""Decoders whose videos need no container, if their frames are in order."""
 
 
 def detect(path: Path) -> bool:
-    """Whether `path` holds a dataset of this format."""
-    return False
+    """Whether `path` holds a dataset of this format, or bare MP4 files."""
+    return path.is_dir() and (is_of(path, "mp4") or (not (path / MANIFEST).exists() and any(path.glob("*.mp4"))))
+
+
+def natural_order(path: Path) -> list[Any]:
+    """Sorts names so that 10 comes after 9."""
+    return [int(part) if place % 2 else part for place, part in enumerate(re.split(r"(\d+)", path.name))]
+
+
+class _Timed(NamedTuple):
+    """A video from elsewhere whose frames can only be found by their time."""
+
+    times: NDArray[np.int64]
+    """Of each frame in the order of playing, in the stream's own unit."""
+
+
+class Mp4Reader(FolderReader):
+    """Random access to frames of MP4 files (see `FolderReader`).
+
+    In a bare folder each ``<name>.mp4`` is one episode, in natural order, and ``<name>.npz`` or
+    ``<name>.parquet`` beside it has its other columns. Any codec that FFmpeg decodes will do;
+    H.264 and AV1 without B-frames are as fast as our own files.
+    """
+
+    kind = "mp4"
+    codecs = ("h264", "h264-lossless", "av1")
+
+    @staticmethod
+    def beside(root: Path, episode: str) -> Path:
+        """The other columns of one episode."""
+        return root / "columns" / f"{episode}.npz"
+
+    @staticmethod
+    def place(root: Path, episode: str, column: Column) -> Path:
+        """The video of one camera and episode."""
+        return root / "videos" / column.stored_name / f"{episode}.mp4"
+
+    def scan(self, root: Path) -> list[Files]:
+        """Every MP4 file, in natural order (see `FolderReader.scan`)."""
+        found = []
+        for video in sorted(root.glob("*.mp4"), key=natural_order):
+            beside = [file for suffix in (".npz", ".parquet") if (file := video.with_suffix(suffix)).is_file()]
+            found.append(Files(beside[0] if beside else None, {"pixels": video}))
+        if not found:
+            raise DatasetError(f"{root} has neither {MANIFEST} nor MP4 files. Give the folder that holds them.")
+        return found
+
+    def measure(self, name: str, place: Path) -> tuple[int, Column]:
+        """Look at a video from elsewhere (see `FolderReader.measure`)."""
+        codec, picture, index = _inspect(place)
+        count = len(index.times) if isinstance(index, _Timed) else len(index)
+        return count, Column(name=name, dtype="uint8", shape=picture, role="observation", codec=codec)
+
+    def _index(self, name: str, episode: int) -> VideoIndex | _Timed:
+        """Where the frames of a video are."""
+        file, column = self._files[episode].pictures[name], self.columns[name]
+
+        def make() -> tuple[VideoIndex | _Timed, int]:
+            if self._manifest is None:
+                index = _inspect(file)[2]
+                return index, 8 * len(index.times if isinstance(index, _Timed) else index) + 512
+            height, width, channels = column.shape
+            assert column.codec in ("h264", "h264-lossless", "av1")
+            try:
+                with file.open("rb") as stream:
+                    own = videos.read_index(stream, column.codec, (height, width, channels))
+            except (OSError, PictureError) as error:
+                raise DatasetError(f"{file} cannot be read: {error}. Restore it from a copy.") from error
+            if len(own) != self.index.lengths[episode] + 1:
+                raise DatasetError(
+                    f"{file} has {len(own)} frames, expected {self.index.lengths[episode] + 1}. Restore it from a copy."
+                )
+            return own, own.frame_offsets.nbytes + 512
+
+        found: VideoIndex | _Timed = self._cache.get((name, episode), make)
+        return found
+
+    def read_pictures(
+        self, name: str, episodes: NDArray[np.int64], steps: NDArray[np.int64], size: tuple[int, int] | None
+    ) -> NDArray[np.uint8]:
+        """Decode frames (see `FolderReader.read_pictures`)."""
+        shape = self.columns[name].shape
+        out = np.empty((len(steps), *(size or shape[:2]), shape[2]), np.uint8)
+        order = np.lexsort((steps, episodes))
+        jobs = []
+        for places in np.split(order, np.flatnonzero(np.diff(episodes[order])) + 1):
+            if not len(places):
+                continue
+            episode, frames = int(episodes[places[0]]), steps[places]
+            index, file = self._index(name, episode), self._files[episode].pictures[name]
+            try:
+                if isinstance(index, _Timed):
+                    pictures = _decode_by_time(file, index.times, frames, shape)
+                    out[places] = pictures if size is None else resize(pictures, size)
+                    continue
+                spans = videos.plan(index, frames)
+                parts = _read_spans(file, spans)
+            except OSError as error:
+                raise DatasetError(f"{file} cannot be read: {error}. Restore it from a copy.") from error
+            jobs.append(videos.Job(index=index, frames=frames, places=places, spans=spans, parts=parts))
+        try:
+            videos.decode_jobs(jobs, out)
+        except PictureError as error:
+            raise self.failure(name, int(episodes[error.index]), int(steps[error.index]), error) from error
+        return out
+
+    def encoded(self, name: str, episode: int) -> EncodedVideo | None:
+        """The file of one camera and episode (see `Reader.encoded`)."""
+        index = self._index(name, episode)
+        if isinstance(index, _Timed):
+            return None
+        return EncodedVideo(**vars(index), content=b"".join(self.blobs(episode, name)))
+
+    def blobs(self, episode: int, name: str) -> Iterator[bytes]:
+        """The content of the video (see `FolderReader.blobs`)."""
+        yield self._files[episode].pictures[name].read_bytes()
+
+
+class Mp4Writer(FolderWriter):
+    """Writes one MP4 per episode and camera (see `FolderWriter`).
+
+    Pictures named ``pixels`` or ``pixels.<view>`` have the codec that was asked for, others are
+    stored with ``"h264-lossless"``. An `EncodedVideo` of that codec is written as it is.
+    """
+
+    reader = Mp4Reader
+    lossless = "h264-lossless"
+
+    def save(self, place: Path, column: Column, pictures: Any) -> Sequence[Any]:
+        """Write one video (see `FolderWriter.save`)."""
+        assert column.codec in ("h264", "h264-lossless", "av1")
+        video = pictures
+        if not isinstance(video, EncodedVideo) or video.codec != column.codec:
+            array = pictures if isinstance(pictures, np.ndarray) else pictures.decode()
+            video = videos.encode(array, column.codec, fps=self._options.fps, crf=self._options.crf)
+        place.write_bytes(video.content)
+        return [video.content]
+
+
+def _read_spans(file: Path, spans: Sequence[videos.Span]) -> list[bytes]:
+    parts = []
+    with file.open("rb") as stream:
+        for span in spans:
+            stream.seek(span.begin)
+            parts.append(stream.read(span.end - span.begin))
+    return parts
+
+
+def _inspect(file: Path) -> tuple[VideoCodec, tuple[int, int, int], VideoIndex | _Timed]:
+    """Codec, picture shape and index of a video from elsewhere.
+
+    Raises:
+        DatasetError: it is no MP4 file, or has no video.
+    """
+    import av
+
+    try:
+        with av.open(str(file), "r") as container:
+            stream = container.streams.video[0]
+            if stream.codec_context is None:
+                raise ValueError("no decoder for its video is known")
+            picture = (stream.height, stream.width, 3)
+            codec = _CODECS.get(stream.codec_context.name)
+            simple = codec and stream.pix_fmt in ("yuv420p", "yuvj420p") and not picture[0] % 2 and not picture[1] % 2
+            times = np.array([packet.pts for packet in container.demux(stream) if packet.size], np.int64)
+        ordered = np.unique(times)
+        if len(ordered) != len(times):
+            raise ValueError("two frames have the same time")
+        with file.open("rb") as content:
+            videos.check_boxes(content)
+            if codec is not None and simple and (ordered == times).all():
+                with contextlib.suppress(PictureError):  # its frames lie between other things
+                    return codec, picture, videos.read_index(content, codec, picture)
+    except (av.FFmpegError, OSError, IndexError, ValueError, TypeError) as error:
+        raise DatasetError(f"{file} cannot be read as a video: {error}. Restore it from a copy.") from error
+    return codec or "h264", picture, _Timed(ordered)
+
+
+def _decode_by_time(
+    file: Path, times: NDArray[np.int64], frames: NDArray[np.int64], picture: tuple[int, ...]
+) -> NDArray[np.uint8]:
+    """Seek to the keyframe before the first frame, decode to the last, and keep those whose time is wanted.
+
+    Raises:
+        DatasetError: the file cannot be decoded, or lacks a frame.
+    """
+    import av
+
+    out, left = np.empty((len(frames), *picture), np.uint8), {int(times[f]): row for row, f in enumerate(frames)}
+    try:
+        with av.open(str(file), "r") as container:
+            stream = container.streams.video[0]
+            stream.codec_context.thread_count = 1
+            container.seek(int(times[frames[0]]), stream=stream, backward=True)
+            for frame in container.decode(stream):
+                if frame.pts in left:
+                    out[left.pop(frame.pts)] = frame.to_ndarray(format="rgb24")
+                if not left:
+                    return out
+    except (av.FFmpegError, ValueError) as error:
+        raise DatasetError(f"{file} cannot be decoded: {error}. Restore it from a copy.") from error
+    raise DatasetError(f"{file}: {len(left)} of the frames that it lists cannot be decoded. Restore it from a copy.")
