@@ -24,7 +24,7 @@ def create(
     mode: Mode = "error",
     codec: Codec | VideoCodec | None = None,
     quality: int = 95,
-    crf: int = 20,
+    crf: int = 23,
     fps: float = 10.0,
     shard_size: int = 4096,
     provenance: Mapping[str, Any] | None = None,
@@ -43,7 +43,7 @@ def create(
             per picture, ``"h264"``, ``"h264-lossless"`` or ``"av1"`` per episode. None is that of the
             dataset, or the format's own for a new one. Other pictures are never lossy.
         quality: of JPEG, 1 to 100.
-        crf: constant rate factor of lossy video, 0 to 51; lower is better and larger.
+        crf: constant rate factor of lossy video, 0 to 51 on the codec's own scale; lower is better and larger.
         fps: steps per second, for formats that tell time.
         shard_size: observations per commit.
         provenance: how the data came to be, JSON-ready; kept once for this writing session.

@@ -21,8 +21,8 @@ class WriteOptions:
     """Of pictures named ``pixels`` or ``pixels.<view>``; None is that of the dataset, or the format's own."""
     quality: int = 95
     """Of JPEG, 1 to 100."""
-    crf: int = 20
-    """Constant rate factor of lossy video, 0 to 51; lower is better and larger."""
+    crf: int = 23
+    """Constant rate factor of lossy video, 0 to 51 on the codec's own scale; lower is better and larger."""
     fps: float = 10.0
     """Steps per second, for formats that tell time."""
     shard_size: int = 4096

@@ -1,7 +1,5 @@
 """A replay buffer for learning while acting: bounded memory, whole episodes, clips as from a dataset."""
 
-import json
-import operator
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -10,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from swm.core.config import to_json
 from swm.core.errors import DatasetError, InvalidValueError, ShapeError
 from swm.core.seeding import make_rng
 from swm.data.clips import Batch
@@ -19,6 +16,7 @@ from swm.data.dataset import Dataset
 from swm.data.encoded import EncodedPictures, EncodedVideo
 from swm.data.episode import TRANSITIONS, Episode
 from swm.data.formats.base import Writer
+from swm.data.metadata import dump
 from swm.data.pages import PAGE_ROWS, Indices
 from swm.data.replay_reader import SnapshotReader
 from swm.data.replay_store import EpisodeStore, Facts
@@ -147,7 +145,7 @@ class ReplayBuffer:
         episode = replace(episode, observation=observation)
         columns = describe_episode(episode, "raw")
         payload = {name: array.copy() for name, array in episode.payload.items()}
-        facts = Facts(metadata=_text(episode.metadata), payload=payload, is_stored=is_stored)
+        facts = Facts(metadata=dump(episode.metadata), payload=payload, is_stored=is_stored)
         with self._lock:
             self._store.accept(columns)
             number = self._store.append([facts], episode.num_steps + 1)
@@ -176,7 +174,7 @@ class ReplayBuffer:
             InvalidValueError: other components, dtypes or shapes than before, or no room.
         """
         arrays = {name: np.asarray(values) for name, values in observation.items()}
-        texts = ["{}"] * len(next(iter(arrays.values()), ())) if metadata is None else [*map(_text, metadata)]
+        texts = ["{}"] * len(next(iter(arrays.values()), ())) if metadata is None else [*map(dump, metadata)]
         with self._lock:
             envs = self._envs({**arrays, "metadata": np.array(texts)}, mask)
             self._check(arrays, {})
@@ -368,10 +366,3 @@ class ReplayBuffer:
         """
         with self._lock:
             return Dataset(SnapshotReader(self._store, self._lock))
-
-
-def _text(metadata: Mapping[str, Any]) -> str:
-    try:
-        return json.dumps(to_json(metadata), default=operator.methodcaller("tolist"))
-    except (TypeError, AttributeError) as error:
-        raise InvalidValueError(f"metadata must be JSON-ready: {error}.") from error

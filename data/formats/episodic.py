@@ -10,21 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swm.core.errors import DatasetError
-from swm.core.seeding import derive_seed
 from swm.data.columns import Array, Column
 from swm.data.encoded import EncodedPictures, EncodedVideo
 from swm.data.episode import TRANSITIONS
 from swm.data.formats.base import EpisodeIndex
 from swm.data.location import Location
+from swm.data.metadata import split_of
 from swm.data.resize import resize
-
-VAL_FRACTION = 0.1
-"""Share of the episodes that is held out where a format stores no split."""
-
-
-def split_of(seed: int, val_fraction: float = VAL_FRACTION) -> str:
-    """``"train"`` or ``"val"``, a function of an episode's seed (or index) alone."""
-    return "val" if derive_seed(seed, "split") < val_fraction * 2**63 else "train"
 
 
 def make_index(
@@ -38,16 +30,14 @@ def make_index(
     Args:
         lengths: transitions of each episode.
         metadata: of each episode, JSON-ready.
-        splits: of each episode; None derives it from ``metadata["seed"]``, or from its number.
+        splits: of each episode; None derives it (`swm.data.metadata.split_of`).
         provenance: one entry per writing session.
     """
     counts = np.asarray(lengths, np.int64)
-    seeds = [facts.get("seed", number) for number, facts in enumerate(metadata)]
-    seeds = [seed if isinstance(seed, int) and seed >= 0 else number for number, seed in enumerate(seeds)]
     return EpisodeIndex(
         lengths=counts,
         offsets=np.cumsum(counts + 1) - counts - 1,
-        splits=np.array([split_of(seed) for seed in seeds] if splits is None else splits, np.str_),
+        splits=np.array([split_of(f, n) for n, f in enumerate(metadata)] if splits is None else splits, np.str_),
         metadata=tuple(json.dumps(facts) for facts in metadata),
         provenance=tuple(provenance),
     )

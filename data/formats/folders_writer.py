@@ -11,18 +11,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Self
 
-import numpy as np
-
 from swm.core.errors import DatasetError
 from swm.core.provenance import describe_software
 from swm.data.columns import Column, check_same, describe_episode
 from swm.data.encoded import Codec, EncodedPictures, EncodedVideo, VideoCodec
 from swm.data.episode import Episode
 from swm.data.formats.beside import Beside, save_npz
-from swm.data.formats.episodic import split_of
 from swm.data.formats.folders import FolderReader
-from swm.data.formats.manifest import MANIFEST, Entry, Manifest, checksum, dump
+from swm.data.formats.locks import WriterLock
+from swm.data.formats.manifest import MANIFEST, Entry, Manifest, checksum
 from swm.data.location import Location
+from swm.data.metadata import dump, split_of
 from swm.data.options import WriteOptions
 
 
@@ -49,18 +48,16 @@ class FolderWriter:
                 something else.
             InvalidValueError: the provenance has no JSON form, or the codec is not for this format.
         """
-        from swm.data.formats import tables
-
         self._path, self._options = location.path, options
         self._kind = self.reader.kind
         if options.codec not in (None, *self.reader.codecs):
             able = ", ".join(self.reader.codecs)
             raise DatasetError(f"{location}: the format {self._kind!r} has no {options.codec!r}. It stores {able}.")
         dump(options.provenance)
-        self._path.mkdir(parents=True, exist_ok=True)
-        if not (self._path / MANIFEST).exists() and set(os.listdir(self._path)) - {".lock"}:
+        found = set(os.listdir(self._path)) - {".lock"} if self._path.is_dir() else set()
+        if found and not (self._path / MANIFEST).exists():
             raise DatasetError(f"{self._path} holds other files: nothing was touched. Choose another place.")
-        self._lock: int | None = tables.lock(self._path)
+        self._lock: WriterLock | None = WriterLock(location, None)
         try:
             self._begin()
         except BaseException:
@@ -101,9 +98,8 @@ class FolderWriter:
         columns = self._describe(episode)
         check_same(self._manifest.columns or columns, columns, str(self._path))
         metadata = dump(episode.metadata)
-        number, seed = self.num_episodes + len(self._pending), episode.metadata.get("seed")
-        known = isinstance(seed, int | np.integer) and not isinstance(seed, bool) and seed >= 0
-        split = split_of(int(seed) if known else number, self._options.val_fraction)  # type: ignore[arg-type]
+        number = self.num_episodes + len(self._pending)
+        split = split_of(episode.metadata, number, self._options.val_fraction)
         name = f"episode_{self._next:06d}"
         arrays = {key: array for key, array in episode.arrays().items() if columns[key].codec is None}
         beside = Beside({key: array.astype(_native(array)) for key, array in arrays.items()}, dict(episode.payload))
@@ -186,7 +182,7 @@ class FolderWriter:
 
     def _release(self) -> None:
         assert self._lock is not None
-        os.close(self._lock)
+        self._lock.release()
         self._lock = None
 
     def __enter__(self) -> Self:

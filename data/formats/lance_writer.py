@@ -1,6 +1,5 @@
 """Writing the Lance layouts: shards of whole episodes, each committed at once."""
 
-import json
 import shutil
 from collections.abc import Mapping
 from types import TracebackType
@@ -16,10 +15,10 @@ from swm.data.columns import Column, check_same, describe_episode
 from swm.data.encoded import Codec, EncodedPictures, EncodedVideo, VideoCodec
 from swm.data.episode import Episode
 from swm.data.formats import lance_rows, tables
-from swm.data.formats.episodic import split_of
 from swm.data.formats.layout import checksum, is_video, pack_payload, read_header
 from swm.data.formats.locks import WriterLock
 from swm.data.location import Location
+from swm.data.metadata import dump, split_of
 from swm.data.options import WriteOptions
 
 _SHARD_BYTES = 256 << 20
@@ -140,8 +139,9 @@ class FramesWriter:
         columns = describe_episode(episode, self._codec)
         check_same(self._columns or columns, columns, str(self._location))
         stored = {name: self._encode(columns[name], array) for name, array in episode.arrays().items()}
-        metadata, payload = _dump(episode.metadata), pack_payload(episode.payload)
-        split = self._split(episode.metadata)
+        metadata, payload = dump(episode.metadata), pack_payload(episode.payload)
+        number = self.num_episodes + len(self._pending)
+        split = split_of(episode.metadata, number, self._options.val_fraction)
         parts = [(columns[name], values) for name, values in stored.items()]
         self._columns = self._columns or columns
         self._pending.append(stored)
@@ -181,15 +181,6 @@ class FramesWriter:
             codec: Any = column.codec
             return videos.encode(pictures, codec, fps=self._options.fps, crf=self._options.crf)
         return codecs.encode(column.codec, pictures, self._options.quality)
-
-    def _split(self, metadata: Mapping[str, Any]) -> str:
-        """The split that the episode brings, else a function of its seed, or of its index if it has none."""
-        if metadata.get("split") in ("train", "val"):
-            return str(metadata["split"])
-        seed = metadata.get("seed")
-        if not isinstance(seed, (int, np.integer)) or seed < 0:
-            seed = self.num_episodes + len(self._pending)
-        return split_of(int(seed), self._options.val_fraction)
 
     # ----------------------------------------------------------------------------------- commits
 
@@ -285,7 +276,7 @@ class VideoWriter(FramesWriter):
 
 def _describe_session(options: WriteOptions) -> str:
     facts = {"codec": options.codec, "quality": options.quality, "val_fraction": options.val_fraction}
-    return _dump({**options.provenance, "writer": {**facts, "software": describe_software()}})
+    return dump({**options.provenance, "writer": {**facts, "software": describe_software()}})
 
 
 def _check_text(name: str, array: Any) -> None:
@@ -304,23 +295,3 @@ def _size(stored: Any) -> int:
     if isinstance(stored, EncodedVideo):
         return len(stored.content)
     return stored.nbytes if isinstance(stored, np.ndarray) else sum(map(len, stored))
-
-
-def _dump(facts: Mapping[str, Any]) -> str:
-    """Turn metadata into JSON.
-
-    Raises:
-        InvalidValueError: a value has no JSON form.
-    """
-    try:
-        return json.dumps(facts, default=_plain)
-    except TypeError as error:
-        raise InvalidValueError(f"metadata must be JSON-ready: {error}.") from error
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, (np.ndarray, np.generic)):
-        return value.tolist()
-    if isinstance(value, Mapping):
-        return dict(value)
-    raise TypeError(f"a {type(value).__name__} has no JSON form")

@@ -13,12 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from swm.core.config import from_json, to_json
-from swm.core.errors import DatasetError, InvalidValueError
+from swm.core.errors import DatasetError
 from swm.data.columns import Column
 from swm.data.formats.beside import Beside
+from swm.data.metadata import dump
 
 MANIFEST = "dataset.json"
 SCHEMA_VERSION = 1
@@ -105,26 +104,6 @@ def is_of(path: Path, kind: str) -> bool:
     with contextlib.suppress(OSError), (path / MANIFEST).open("rb") as file:
         return f'"swm-{kind}"'.encode() in file.read(100)
     return False
-
-
-def dump(facts: Any) -> str:
-    """Turn metadata into JSON.
-
-    Raises:
-        InvalidValueError: a value has no JSON form.
-    """
-
-    def plain(value: Any) -> Any:
-        if isinstance(value, np.ndarray | np.generic):
-            return value.tolist()
-        if isinstance(value, Mapping):
-            return dict(value)
-        raise TypeError(f"a {type(value).__name__} has no JSON form")
-
-    try:
-        return json.dumps(facts, default=plain)
-    except TypeError as error:
-        raise InvalidValueError(f"metadata must be JSON-ready: {error}.") from error
 
 
 def checksum(metadata: str, split: str, beside: Beside, pictures: Mapping[str, Iterable[Any]]) -> str:
