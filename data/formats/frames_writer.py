@@ -14,7 +14,7 @@ from swm.core.provenance import describe_software
 from swm.core.seeding import derive_seed
 from swm.data import codecs
 from swm.data.columns import Column, check_same, describe_episode
-from swm.data.encoded import Codec, VideoCodec
+from swm.data.encoded import Codec, EncodedPictures, EncodedVideo, VideoCodec
 from swm.data.episode import Episode
 from swm.data.formats import tables
 from swm.data.formats.arrow import blobs_to_arrow, numbers_to_arrow
@@ -33,6 +33,7 @@ class FramesWriter:
     """
 
     notes: tuple[str, ...] = ()
+    takes_encoded = True
 
     def __init__(self, location: Location, options: WriteOptions) -> None:
         """Lock the dataset and look at what it holds.
@@ -105,7 +106,7 @@ class FramesWriter:
         check_same(self._columns or columns, columns, str(self._path))
         stored = {name: self._encode(columns[name], array) for name, array in episode.arrays().items()}
         metadata = _dump(episode.metadata)
-        split = self._split(episode.metadata.get("seed"))
+        split = self._split(episode.metadata)
         parts = [(columns[name], values) for name, values in stored.items()]
         self._columns = self._columns or columns
         self._pending.append(stored)
@@ -125,10 +126,17 @@ class FramesWriter:
     def _encode(self, column: Column, array: Any) -> Any:
         if column.codec is None:
             return array.astype(column.dtype)
+        if isinstance(array, EncodedPictures | EncodedVideo):
+            if isinstance(array, EncodedPictures) and array.codec == column.codec:
+                return [bytes(blob) for blob in array.blobs]
+            array = array.decode()
         return codecs.encode(column.codec, np.ascontiguousarray(array), self._options.quality)
 
-    def _split(self, seed: Any) -> str:
-        """Assign the next episode by its seed, or by its index if it has none."""
+    def _split(self, metadata: Mapping[str, Any]) -> str:
+        """Assign the next episode: as its metadata say, else by its seed, or by its index if it has none."""
+        if metadata.get("split") in ("train", "val"):
+            return str(metadata["split"])
+        seed = metadata.get("seed")
         if not isinstance(seed, (int, np.integer)) or seed < 0:
             seed = self.num_episodes + len(self._pending)
         return "val" if derive_seed(int(seed), "split") < self._options.val_fraction * 2**63 else "train"
