@@ -12,17 +12,20 @@ if __name__ != "swm.data":
     raise ImportError(f"import this package as swm.data, not as {__name__!r}")
 
 from swm.data.access import create, open
+from swm.data.card import write_card
 from swm.data.clips import Clips
 from swm.data.columns import Column
 from swm.data.dataset import Dataset, VerifyReport
 from swm.data.encoded import Codec, EncodedPictures, EncodedVideo, VideoCodec
 from swm.data.episode import TRANSITIONS, Episode
 from swm.data.formats import FORMATS, FormatRow, Reader, Writer
-from swm.data.inspect import contact_sheet, summarize, write_preview
 from swm.data.loader import Loader
 from swm.data.location import Location
 from swm.data.options import Mode
+from swm.data.preview import contact_sheet, write_preview
 from swm.data.statistics import Statistics
+from swm.data.summary import summarize
+from swm.data.transfer import TransferReport, convert, filter, merge, split
 from swm.data.video import write_mp4
 
 __all__ = [
@@ -41,13 +44,19 @@ __all__ = [
     "Mode",
     "Reader",
     "Statistics",
+    "TransferReport",
     "VerifyReport",
     "VideoCodec",
     "Writer",
     "contact_sheet",
+    "convert",
     "create",
+    "filter",
+    "merge",
     "open",
+    "split",
     "summarize",
+    "write_card",
     "write_mp4",
     "write_preview",
 ]
