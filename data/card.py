@@ -9,7 +9,7 @@ from swm.data.dataset import Dataset
 from swm.data.sources import latest_transfer, licenses
 from swm.data.summary import summarize
 
-MARKER = "<!-- swm:dataset-card: written by swm.data and replaced with the data; remove this line to keep your edits -->"
+MARKER = "<!-- swm:dataset-card: swm.data replaces this page; remove this line to keep your edits -->"
 """In every card that `write_card` wrote: a ``README.md`` without it is somebody's own and stays."""
 
 _NAME = "README.md"
@@ -85,12 +85,19 @@ def _lead(summary: Mapping[str, Any]) -> str:
 
 
 def _how_to_load(summary: Mapping[str, Any], title: str) -> str:
-    kept = [name for name in summary["columns"] if name.partition(".")[0] == "pixels"] or list(summary["columns"])
-    return (
-        f'```python\nimport swm.data\n\ndataset = swm.data.open("{title}")\nepisode = dataset.episode(0)\n'
-        f"print(episode.observation[{kept[0]!r}].shape, episode.action.shape)\n"
-        f"clips = dataset.clips(num_steps=4)\n```"
-    ).replace("'", '"')
+    components = [name for name, column in summary["columns"].items() if column["role"] == "observation"]
+    return "\n".join(
+        [
+            "```python",
+            "import swm.data",
+            "",
+            f"dataset = swm.data.open({json.dumps(title)})",
+            "episode = dataset.episode(0)",
+            f"print(episode.observation[{json.dumps(components[0])}].shape, episode.action.shape)",
+            "loader = swm.data.Loader(dataset.clips(num_steps=4), batch_size=64, seed=0)",
+            "```",
+        ]
+    )
 
 
 def _columns(summary: Mapping[str, Any]) -> str:
@@ -112,9 +119,7 @@ def _episodes(summary: Mapping[str, Any]) -> str:
         ("return", *_three(summary["return"])),
     ]
     table = _table(("per episode", "minimum", "mean", "maximum"), rows)
-    splits = [
-        (name, f"{part['episodes']:,}", f"{part['steps']:,}") for name, part in summary["splits"].items()
-    ]
+    splits = [(name, f"{part['episodes']:,}", f"{part['steps']:,}") for name, part in summary["splits"].items()]
     seen = "" if success is None else f"\n\nSuccess was seen in {100 * success:.0f} % of the episodes."
     return table + "\n\n" + _table(("split", "episodes", "steps"), splits) + seen
 
@@ -147,7 +152,10 @@ def _factors(summary: Mapping[str, Any]) -> str:
 def _recordings(summary: Mapping[str, Any]) -> str:
     commands = [entry["command"] for entry in summary["provenance"] if entry.get("command")]
     told = [f"`{command}`" for command in dict.fromkeys(map(str, commands))]
-    return "\n\n".join([*told, *(_block(recording) for recording in summary["recordings"])])
+    software = summary["provenance"][-1].get("writer", {}).get("software", {}) if summary["provenance"] else {}
+    versions = ", ".join(f"{name} {version}" for name, version in software.items() if version)
+    written = [f"Written with {versions}."] if versions else []
+    return "\n\n".join([*told, *(_block(recording) for recording in summary["recordings"]), *written])
 
 
 def _transfers(provenance: Sequence[Mapping[str, Any]]) -> str:

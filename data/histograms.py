@@ -49,5 +49,5 @@ def stream_histogram(chunks: Iterable[Array], low: NDArray[Any], high: NDArray[A
 
 def coarser(counts: Sequence[int], bins: int) -> list[int]:
     """Join neighbouring bins until there are at most `bins`."""
-    step = -(-len(counts) // max(bins, 1))
+    step = max(1, -(-len(counts) // bins))
     return [sum(counts[begin : begin + step]) for begin in range(0, len(counts), step)]

@@ -27,6 +27,11 @@ def cameras(dataset: Dataset) -> tuple[str, ...]:
     return tuple(name for name in pictures if name.partition(".")[0] == "pixels") or tuple(pictures)
 
 
+def spread(total: int, count: int) -> list[int]:
+    """At most `count` of `total` episodes, evenly spaced, the first and the last among them."""
+    return [int(index) for index in np.unique(np.linspace(0, total - 1, min(count, total)).round())]
+
+
 def contact_sheet(
     dataset: Dataset,
     episodes: Sequence[int],

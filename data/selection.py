@@ -90,7 +90,10 @@ def parse_episodes(text: str, count: int) -> list[int]:
                 f"episodes {text!r}: {part.strip()!r} is neither a number nor a range. Write for example 0:100,200."
             )
         number, begin, end = found.groups()
-        chosen += range(count)[slice(begin and int(begin), end and int(end))] if number is None else [int(number)]
+        if number is not None:
+            chosen.append(int(number))
+        else:
+            chosen += range(count)[slice(int(begin) if begin else None, int(end) if end else None)]
     return check_episodes(chosen, count)
 
 

@@ -20,7 +20,7 @@ from swm.data.dataset import Dataset
 from swm.data.episode import TRANSITIONS
 from swm.data.location import Location
 from swm.data.selection import Condition, check_episodes, summaries
-from swm.data.transfer_job import Part, TransferJob, TransferReport, WriterOptions, run, same_place
+from swm.data.transfer_job import Part, TransferJob, TransferReport, WriterOptions, overlap, run
 
 __all__ = ["TransferReport", "convert", "filter", "merge", "split"]
 
@@ -235,16 +235,14 @@ def _kept(dataset: Dataset, columns: Sequence[str] | None) -> tuple[str, ...]:
 def _check_distinct(sources: Sequence[Dataset]) -> None:
     for number, later in enumerate(sources):
         for earlier in sources[:number]:
-            if same_place(earlier.reader.location, later.reader.location) or earlier.fingerprint == later.fingerprint:
+            if overlap(earlier.reader.location, later.reader.location) or earlier.fingerprint == later.fingerprint:
                 raise DatasetError(
                     f"{earlier.uri} and {later.uri} hold the same episodes: a merge would have each of them twice. "
                     f"Name every dataset once."
                 )
 
 
-def _agreed_columns(
-    sources: Sequence[Dataset], columns: Sequence[str] | Literal["common"] | None
-) -> tuple[str, ...]:
+def _agreed_columns(sources: Sequence[Dataset], columns: Sequence[str] | Literal["common"] | None) -> tuple[str, ...]:
     """The observation components to keep of every source.
 
     Raises:
@@ -255,7 +253,7 @@ def _agreed_columns(
     if columns == "common":
         names = [name for name in names if not any(_differences(first, other, [name]) for other in sources[1:])]
     elif columns is not None:
-        names = list(_kept(first, columns))  # type: ignore[arg-type]
+        names = list(_kept(first, columns))
     wanted = [*names, *TRANSITIONS]
     found = []
     for other in sources[1:]:

@@ -122,8 +122,11 @@ class TransferJob:
             able = ", ".join(name for name, row in FORMATS.items() if row.writer)
             raise DatasetError(f"the format {self.format_name!r} can only be read. These can be written: {able}.")
         for part in self.parts:
-            if same_place(part.dataset.reader.location, self.dest):
-                raise DatasetError(f"{self.operation}: {self.dest} is the source itself. Choose another place.")
+            if overlap(part.dataset.reader.location, self.dest):
+                raise DatasetError(
+                    f"{self.operation}: {self.dest} is the source {part.dataset.uri}, in it, or around it. "
+                    f"Choose another place."
+                )
         if overwrite or not _is_taken(self.dest):
             return 0
         return self._done(options) if row.remote else self._refuse("")
@@ -179,11 +182,12 @@ def run(job: TransferJob, options: WriterOptions, *, overwrite: bool, progress: 
     )
 
 
-def same_place(one: Location, other: Location) -> bool:
-    """Whether two locations are one, through links too."""
-    if one.is_local and other.is_local:
-        return one.path.resolve() == other.path.resolve()
-    return one.uri == other.uri
+def overlap(one: Location, other: Location) -> bool:
+    """Whether two locations are one, or one of them is inside the other; through links too."""
+    if one.is_local != other.is_local:
+        return False
+    here, there = (str(place.path.resolve()) if place.is_local else place.uri for place in (one, other))
+    return here == there or here.startswith(f"{there}/") or there.startswith(f"{here}/")
 
 
 def _is_taken(dest: Location) -> bool:
@@ -257,9 +261,7 @@ def _write(job: TransferJob, writer: Writer, done: int, *, exact: bool, show: bo
             episode = dataset.episode(index, job.columns, decode=not passed)
             split = str(dataset.reader.index.splits[index])
             copied |= {
-                name
-                for name, array in episode.observation.items()
-                if isinstance(array, EncodedPictures | EncodedVideo)
+                name for name, array in episode.observation.items() if isinstance(array, EncodedPictures | EncodedVideo)
             }
             writer.write(_with_split(episode, split))
             advance()
