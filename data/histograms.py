@@ -48,6 +48,8 @@ def stream_histogram(chunks: Iterable[Array], low: NDArray[Any], high: NDArray[A
 
 
 def coarser(counts: Sequence[int], bins: int) -> list[int]:
-    """Join neighbouring bins until there are at most `bins`."""
-    step = max(1, -(-len(counts) // bins))
+    """Join neighbouring bins, equally many each time, until there are at most `bins`."""
+    step = 1
+    while step < len(counts) and (len(counts) > step * bins or len(counts) % step):
+        step += 1
     return [sum(counts[begin : begin + step]) for begin in range(0, len(counts), step)]

@@ -9,6 +9,8 @@ from swm.cli.output import cell, show_facts, show_json, show_table, span
 from swm.cli.sparkline import sparkline
 
 _FLAGS = ("terminated", "truncated", "success")
+_MOST_ENTRIES = 4
+"""Entries of a vector whose histograms are shown."""
 _MOST_ROWS = 32
 """Lines of the table of values; ``--json`` and ``--html`` have the rest."""
 
@@ -104,10 +106,7 @@ def _spread(figures: Mapping[str, Any]) -> str:
         return ""
     if figures["minimum"] == figures["maximum"]:
         return cell(figures["minimum"])
-    return (
-        f"{span(figures['minimum'], figures['maximum'])}, mean {cell(figures['mean'])}  "
-        f"{sparkline(figures['histogram'], 24)}"
-    )
+    return f"{span(figures['minimum'], figures['maximum'])}, mean {cell(figures['mean'])}  {sparkline(figures['histogram'])}"
 
 
 def _column(column: Mapping[str, Any]) -> dict[str, Any]:
@@ -141,8 +140,8 @@ def _varying(name: str, facts: Mapping[str, Any]) -> dict[str, Any]:
         shown = ", ".join(f"{value} {count:,}" for value, count in list(facts["counts"].items())[:4])
         return {"factor": name, "values": facts["distinct"], "range": shown, "histogram": ""}
     entries = facts["histograms"]
-    width = max(4, 24 // len(entries) - 1) if len(entries) > 1 else 16
-    lines = "|".join(sparkline(counts, width) for counts in entries[:4])
+    width = {1: 16, 2: 8, 3: 8}.get(len(entries), 4)
+    lines = "│".join(sparkline(counts, width) for counts in entries[:_MOST_ENTRIES])
     return {
         "factor": name,
         "values": facts["distinct"],

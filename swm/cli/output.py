@@ -18,7 +18,7 @@ def show_json(data: Any) -> None:
 
 _PIPED = 80
 """Width of tables that go to a file or another program."""
-_NARROW = 24
+_NARROW = 26
 """Columns of at most this many characters are never wrapped."""
 
 

@@ -19,7 +19,8 @@ _EPISODES, _PICTURES = 8, 8
 """Of the contact sheet: rows per camera, and pictures per row."""
 _SHEET_SIDE = 96
 """Pixels of a picture on the page at least."""
-_BARS = 32
+_BARS, _FEW_BARS, _FEW = 32, 16, 400
+"""Bars of a histogram of many values, and of one of at most `_FEW`."""
 _MOST = 48
 """Histograms of one section; the rest is counted."""
 _FLAGS = ("terminated", "truncated", "success")
@@ -117,7 +118,7 @@ def _columns(summary: Mapping[str, Any]) -> str:
         (
             name,
             column["dtype"],
-            " × ".join(map(str, column["shape"])),
+            " x ".join(map(str, column["shape"])),
             "action" if column["role"] == "transition" else "observation",
             column["codec"] or "",
             _bytes(column["disk_bytes"]),
@@ -138,7 +139,7 @@ def _values(summary: Mapping[str, Any]) -> str:
         for i, entry in enumerate(found["entries"]):
             figures = [_short(found[key][i]) for key in ("mean", "std", "minimum", "maximum")]
             if found["histograms"]:
-                note = f"mean {figures[0]}, std {figures[1]}"
+                note = f"mean {found['mean'][i]:.3g}, std {found['std'][i]:.3g}" if found["mean"][i] is not None else ""
                 ends = {"low": found["minimum"][i], "high": found["maximum"][i]}
                 charts.append(_histogram(f"{name}{entry}", note, found["histograms"][i], **ends))
             else:
@@ -185,11 +186,12 @@ def _categories(name: str, found: Mapping[str, Any]) -> str:
         f"<td class=num>{count:,}</td></tr>"
         for value, count in list(found["counts"].items())[:8]
     )
-    return f"<figure><figcaption><b>{escape(name)}</b> {found['distinct']:,} values</figcaption><table>{rows}</table></figure>"
+    told = f"<b>{escape(name)}</b> {found['distinct']:,} values"
+    return f"<figure><figcaption>{told}</figcaption><table>{rows}</table></figure>"
 
 
 def _payload(summary: Mapping[str, Any]) -> str:
-    rows = [(name, one["dtype"], " × ".join(map(str, one["shape"]))) for name, one in summary["payload"].items()]
+    rows = [(name, one["dtype"], " x ".join(map(str, one["shape"]))) for name, one in summary["payload"].items()]
     lead = "What the first episode carries beside its steps."
     return section("Payload", lead, _table(("name", "dtype", "shape"), rows) if rows else "")
 
@@ -219,9 +221,9 @@ def _grid(charts: Sequence[str]) -> str:
 
 def _histogram(name: str, note: str, counts: Sequence[int], *, low: float | None, high: float | None) -> str:
     """Bars over the range of the values, which is written below."""
-    bars, width, height = coarser(counts, _BARS), 240.0, 56.0
     if low is None or high is None:
         return ""
+    bars, width, height = coarser(counts, _FEW_BARS if sum(counts) <= _FEW else _BARS), 240.0, 56.0
     most, step = max(max(bars), 1), width / len(bars)
     reach = (high - low) / len(bars)
     drawn = "".join(
@@ -234,8 +236,9 @@ def _histogram(name: str, note: str, counts: Sequence[int], *, low: float | None
     axis = (
         f'<line class="grid" x1="0" x2="{width:g}" y1="{height:g}" y2="{height:g}"/>'
         f'<text x="0" y="{height + 13:g}">{_short(low)}</text>'
-        f'<text x="{width:g}" y="{height + 13:g}" text-anchor="end">{_short(high)}</text>'
     )
+    if high > low:
+        axis += f'<text x="{width:g}" y="{height + 13:g}" text-anchor="end">{_short(high)}</text>'
     told = f"<b>{escape(name)}</b> {escape(note)}"
     return (
         f'<figure><figcaption style="margin-bottom:.3rem">{told}</figcaption>'
