@@ -13,13 +13,20 @@ BINS = 64
 
 
 def histogram(values: Array) -> list[int]:
-    """Count finite values, shape (N,), in `BINS` bins between the smallest and the largest."""
-    finite = np.asarray(values, np.float64)
-    finite = finite[np.isfinite(finite)]
+    """Count finite values, shape (N,), in bins of equal width between the smallest and the largest.
+
+    There are `BINS` bins; of integers at most so many, each of equally many integers.
+    """
+    finite = np.asarray(values)[np.isfinite(values)]
     if not len(finite):
         return [0] * BINS
-    counted = stream_histogram([finite[:, None]], np.array([finite.min()]), np.array([finite.max()]))
-    result: list[int] = counted[:, 0].tolist()
+    low, high = finite.min(keepdims=True), finite.max(keepdims=True)
+    reach = int(high[0]) - int(low[0]) + 1
+    if finite.dtype.kind in "iu" and reach < 2**53:
+        counted = np.bincount((finite - low) // -(-reach // BINS))
+    else:
+        counted = stream_histogram([finite[:, None]], low, high)[:, 0]
+    result: list[int] = counted.tolist()
     return result
 
 
@@ -48,8 +55,6 @@ def stream_histogram(chunks: Iterable[Array], low: NDArray[Any], high: NDArray[A
 
 
 def coarser(counts: Sequence[int], bins: int) -> list[int]:
-    """Join neighbouring bins, equally many each time, until there are at most `bins`."""
-    step = 1
-    while step < len(counts) and (len(counts) > step * bins or len(counts) % step):
-        step += 1
+    """Join neighbouring bins, equally many each time but the last, until there are at most `bins`."""
+    step = max(1, -(-len(counts) // bins))
     return [sum(counts[begin : begin + step]) for begin in range(0, len(counts), step)]

@@ -23,7 +23,8 @@ _MOST_CATEGORIES = 32
 def summarize(dataset: Dataset) -> dict[str, Any]:
     """Describe a dataset, JSON-ready.
 
-    Every histogram counts values in 64 bins of equal width between their minimum and their maximum.
+    A histogram counts values in bins of equal width between their minimum and their maximum (see
+    `swm.data.histograms`).
 
     Returns:
         ``uri``, ``format``, ``version``, ``fingerprint``, ``num_episodes``, ``num_steps``, ``torn_rows``,

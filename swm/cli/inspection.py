@@ -106,7 +106,8 @@ def _spread(figures: Mapping[str, Any]) -> str:
         return ""
     if figures["minimum"] == figures["maximum"]:
         return cell(figures["minimum"])
-    return f"{span(figures['minimum'], figures['maximum'])}, mean {cell(figures['mean'])}  {sparkline(figures['histogram'])}"
+    reach = span(figures["minimum"], figures["maximum"])
+    return f"{reach}, mean {cell(figures['mean'])}  {sparkline(figures['histogram'])}"
 
 
 def _column(column: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,18 +7,20 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from swm.core.protocols import Array
 from swm.data import Dataset, summarize
 from swm.data.histograms import coarser
 from swm.data.preview import cameras, contact_sheet, spread
+from swm.data.resize import resize
 from swm.report.html import facts, image
 from swm.report.page import TEMPLATE
 from swm.report.sections import section
 from swm.report.svg import number
 
-_EPISODES, _PICTURES = 8, 8
-"""Of the contact sheet: rows per camera, and pictures per row."""
-_SHEET_SIDE = 96
-"""Pixels of a picture on the page at least."""
+_ROWS, _PICTURES = 8, 8
+"""Of the contact sheets: rows of all cameras together, and pictures per row."""
+_SMALL, _LARGE = 96, 128
+"""Pixels of a picture's longer side on the page: smaller ones are repeated, larger ones reduced."""
 _BARS, _FEW_BARS, _FEW = 32, 16, 400
 """Bars of a histogram of many values, and of one of at most `_FEW`."""
 _MOST = 48
@@ -90,18 +92,28 @@ def _pictures(dataset: Dataset) -> str:
     names = cameras(dataset)
     if not names or not dataset.num_episodes:
         return ""
-    chosen = spread(dataset.num_episodes, _EPISODES)
-    figures = []
-    for name in names:
-        sheet = contact_sheet(dataset, chosen, _PICTURES, component=name)
-        scale = max(1, _SHEET_SIDE // max(dataset.columns[name].shape[:2]))
-        shown = image(sheet.repeat(scale, axis=0).repeat(scale, axis=1), f"pictures of {name}")
-        figures.append(f"<figure>{shown}<figcaption>{escape(name)}</figcaption></figure>")
+    chosen = spread(dataset.num_episodes, max(2, _ROWS // len(names)))
+    figures = [
+        f"<figure>{image(_sheet(dataset, chosen, name), f'pictures of {name}')}"
+        f"<figcaption>{escape(name)}</figcaption></figure>"
+        for name in names
+    ]
     lead = (
         f"One row per episode ({', '.join(map(str, chosen))}), from its first picture to its last; "
         "a picture of the goal, where one is stored, stands at the end."
     )
     return section("Pictures", lead, "".join(figures))
+
+
+def _sheet(dataset: Dataset, episodes: Sequence[int], name: str) -> Array:
+    sheet = contact_sheet(dataset, episodes, _PICTURES, component=name)
+    side = max(dataset.columns[name].shape[:2])
+    if side > _LARGE:
+        height, width = (size * _LARGE // side for size in sheet.shape[:2])
+        smaller: Array = resize(sheet[None], (height, width))[0]
+        return smaller
+    scale = max(1, _SMALL // side)
+    return sheet.repeat(scale, axis=0).repeat(scale, axis=1)
 
 
 def _episodes(summary: Mapping[str, Any]) -> str:
