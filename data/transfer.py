@@ -11,16 +11,16 @@ from typing import Any, Literal, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from swm.core.errors import DatasetError, InvalidValueError, UnknownNameError
+from swm.core.errors import InvalidValueError, UnknownNameError
 from swm.core.seeding import make_rng
 from swm.data import access
-from swm.data.columns import select
+from swm.data.agreement import agreed_columns, check_distinct, kept_columns
 from swm.data.condition import parse_condition
 from swm.data.dataset import Dataset
-from swm.data.episode import TRANSITIONS
 from swm.data.location import Location
 from swm.data.selection import Condition, check_episodes, summaries
-from swm.data.transfer_job import Part, TransferJob, TransferReport, WriterOptions, overlap, run
+from swm.data.transfer_job import Part, TransferJob, WriterOptions
+from swm.data.transfer_run import TransferReport, run
 
 __all__ = ["TransferReport", "convert", "filter", "merge", "split"]
 
@@ -64,7 +64,11 @@ def convert(
     opened = _open(source)
     part = Part(dataset=opened, episodes=opened.split("all"))
     job = TransferJob(
-        operation="convert", parts=(part,), dest=_place(dest, options), format=format, columns=_kept(opened, columns)
+        operation="convert",
+        parts=(part,),
+        dest=_place(dest, options),
+        format=format,
+        columns=kept_columns(opened, columns),
     )
     return run(job, options, overwrite=overwrite, progress=progress)
 
@@ -98,8 +102,8 @@ def merge(
     if isinstance(sources, str | os.PathLike | Dataset | Location) or len(sources) < 2:
         raise InvalidValueError(f"a merge needs two or more sources, got {sources!r}. Copy one with convert.")
     opened = [_open(source) for source in sources]
-    _check_distinct(opened)
-    kept = _agreed_columns(opened, columns)
+    check_distinct(opened)
+    kept = agreed_columns(opened, columns)
     parts = tuple(Part(dataset=each, episodes=each.split("all")) for each in opened)
     job = TransferJob(operation="merge", parts=parts, dest=_place(dest, options), format=format, columns=kept)
     return run(job, options, overwrite=overwrite, progress=progress)
@@ -152,7 +156,7 @@ def filter(
         parts=(Part(dataset=opened, episodes=chosen),),
         dest=_place(dest, options),
         format=format,
-        columns=_kept(opened, columns),
+        columns=kept_columns(opened, columns),
         details=details,
     )
     return run(job, options, overwrite=overwrite, progress=progress)
@@ -198,7 +202,7 @@ def split(
         chosen = _draw(opened, shares, seed)
     else:
         chosen = {name: opened.split(str(stored)) for name, stored in parts.items()}
-    kept, folder = _kept(opened, columns), _place(out, options)
+    kept, folder = kept_columns(opened, columns), _place(out, options)
     jobs = {
         name: TransferJob(
             operation="split",
@@ -221,65 +225,6 @@ def _open(source: Source) -> Dataset:
 
 def _place(dest: Place, options: WriterOptions) -> Location:
     return Location.parse(dest, options.get("storage_options"))
-
-
-def _kept(dataset: Dataset, columns: Sequence[str] | None) -> tuple[str, ...]:
-    """The observation components to keep."""
-    names = tuple(dataset.columns) if columns is None else select(dataset.columns, columns)
-    kept = tuple(name for name in names if name not in TRANSITIONS)
-    if not kept:
-        raise InvalidValueError(f"columns {columns!r} hold no observation component; an episode needs at least one.")
-    return kept
-
-
-def _check_distinct(sources: Sequence[Dataset]) -> None:
-    for number, later in enumerate(sources):
-        for earlier in sources[:number]:
-            if overlap(earlier.reader.location, later.reader.location) or earlier.fingerprint == later.fingerprint:
-                raise DatasetError(
-                    f"{earlier.uri} and {later.uri} hold the same episodes: a merge would have each of them twice. "
-                    f"Name every dataset once."
-                )
-
-
-def _agreed_columns(sources: Sequence[Dataset], columns: Sequence[str] | Literal["common"] | None) -> tuple[str, ...]:
-    """The observation components to keep of every source.
-
-    Raises:
-        DatasetError: they, or the transitions, differ.
-    """
-    first = sources[0]
-    names = [name for name in first.columns if name not in TRANSITIONS]
-    if columns == "common":
-        names = [name for name in names if not any(_differences(first, other, [name]) for other in sources[1:])]
-    elif columns is not None:
-        names = list(_kept(first, columns))
-    wanted = [*names, *TRANSITIONS]
-    found = []
-    for other in sources[1:]:
-        found += _differences(first, other, wanted if columns is not None else [*wanted, *other.columns])
-    if found:
-        advice = "" if columns == "common" else " Merge what they share with columns='common', or name the columns."
-        raise DatasetError(f"the sources do not have the same columns: {'; '.join(found)}.{advice}")
-    if not names:
-        raise DatasetError("the sources have no observation component in common: there is nothing to merge.")
-    return tuple(names)
-
-
-def _differences(first: Dataset, other: Dataset, names: Sequence[str]) -> list[str]:
-    """One text per difference between some columns of two datasets; codecs may differ."""
-    found = []
-    for name in dict.fromkeys(names):
-        here, there = first.columns.get(name), other.columns.get(name)
-        if here is None or there is None:
-            lacking = first if here is None else other
-            found.append(f"{name!r} is missing in {lacking.uri}")
-            continue
-        for what in ("dtype", "shape", "role"):
-            if getattr(here, what) != getattr(there, what):
-                values = f"{getattr(here, what)} in {first.uri}, {getattr(there, what)} in {other.uri}"
-                found.append(f"{name!r} has {what} {values}")
-    return found
 
 
 def _check_parts(parts: Mapping[str, float | str]) -> None:

@@ -151,13 +151,14 @@ def _values(summary: Mapping[str, Any]) -> str:
         for i, entry in enumerate(found["entries"]):
             figures = [_short(found[key][i]) for key in ("mean", "std", "minimum", "maximum")]
             if found["histograms"]:
-                note = f"mean {found['mean'][i]:.3g}, std {found['std'][i]:.3g}" if found["mean"][i] is not None else ""
+                note = f"{found['mean'][i]:.3g} ± {found['std'][i]:.2g}" if found["mean"][i] is not None else ""
                 ends = {"low": found["minimum"][i], "high": found["maximum"][i]}
                 charts.append(_histogram(f"{name}{entry}", note, found["histograms"][i], **ends))
             else:
                 plain.append((f"{name}{entry}", *figures))
-    body = _grid(charts) + (_table(("column", "mean", "std", "minimum", "maximum"), plain, right=4) if plain else "")
-    return section("Values", "All numbers of all steps, by entry.", body)
+    large = _table(("column", "mean", "std", "minimum", "maximum"), plain, right=4)
+    body = _grid(charts) + (f'<div style="margin-top:1.6rem">{large}</div>' if plain else "")
+    return section("Values", "All numbers of all steps, by entry; mean ± standard deviation.", body)
 
 
 def _factors(summary: Mapping[str, Any]) -> str:
