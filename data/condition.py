@@ -37,7 +37,8 @@ _OPERATORS: Mapping[type[ast.AST], Callable[..., Any]] = {
 }
 _RETURN = "RETURN"
 """Stands for ``return``, which Python's grammar reserves: as long, so that positions stay true."""
-_LONGEST = 2000
+_LONGEST, _DEEPEST = 2000, 50
+"""Characters of a condition, and brackets or operators inside one another."""
 
 
 def parse_condition(text: str) -> Condition:
@@ -89,8 +90,10 @@ def _column(text: str, node: ast.expr) -> int:
     return len(text.encode()[: node.col_offset].decode(errors="ignore"))
 
 
-def _check(node: ast.expr, text: str) -> None:
+def _check(node: ast.expr, text: str, depth: int = 0) -> None:
     """Refuse whatever the language does not have, before any episode is looked at."""
+    if depth > _DEEPEST:
+        raise _fault(text, _column(text, node), f"more than {_DEEPEST} parts are inside one another")
     if isinstance(node, ast.Name):
         if _name(node) not in NAMES:
             raise UnknownNameError(f"name in the condition {text!r}", node.id, NAMES)
@@ -106,7 +109,7 @@ def _check(node: ast.expr, text: str) -> None:
         if type(operation) not in _OPERATORS:
             raise _fault(text, _column(text, node), f"there is no operator {type(operation).__name__!r}")
     for child in _operands(node, text):
-        _check(child, text)
+        _check(child, text, depth + 1)
 
 
 def _operations(node: ast.expr) -> list[ast.AST]:
