@@ -57,7 +57,7 @@ def parse_condition(text: str) -> Condition:
         root = ast.parse(_spell_return(text), mode="eval").body
         _check(root, text)
     except SyntaxError as error:
-        raise _fault(text, (error.offset or 1) - 1, f"it cannot be read here ({error.msg})") from None
+        raise _fault(text, (error.offset or len(text) + 1) - 1, f"it cannot be read here ({error.msg})") from None
     except (tokenize.TokenError, ValueError, RecursionError, MemoryError) as error:
         if isinstance(error, InvalidValueError):
             raise

@@ -27,7 +27,7 @@ def test_a_card_says_what_the_data_are(make_dataset: Any) -> None:
 
 
 def test_the_lines_that_load_it_run(make_dataset: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = swm.data.write_card(make_dataset())
+    text = swm.data.write_card(make_dataset([30] * 4))
     code = text.split("```python\n")[1].split("```")[0]
     monkeypatch.chdir(tmp_path)
     exec(code, {})
