@@ -11,6 +11,9 @@ loader = swm.data.Loader(dataset.clips(num_steps=4), 64, seed=0)
 if __name__ != "swm.data":
     raise ImportError(f"import this package as swm.data, not as {__name__!r}")
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from swm.data.access import create, open
 from swm.data.card import write_card
 from swm.data.clips import Clips
@@ -28,12 +31,19 @@ from swm.data.summary import summarize
 from swm.data.transfer import TransferReport, convert, filter, merge, split
 from swm.data.video import write_mp4
 
+if TYPE_CHECKING:
+    from swm.data.upkeep import CompactReport, compact, tag, versions
+
+_LAZY = dict.fromkeys(("CompactReport", "compact", "tag", "versions"), "swm.data.upkeep")
+"""What needs Arrow to be imported is imported when first used."""
+
 __all__ = [
     "FORMATS",
     "TRANSITIONS",
     "Clips",
     "Codec",
     "Column",
+    "CompactReport",
     "Dataset",
     "EncodedPictures",
     "EncodedVideo",
@@ -48,6 +58,7 @@ __all__ = [
     "VerifyReport",
     "VideoCodec",
     "Writer",
+    "compact",
     "contact_sheet",
     "convert",
     "create",
@@ -56,7 +67,15 @@ __all__ = [
     "open",
     "split",
     "summarize",
+    "tag",
+    "versions",
     "write_card",
     "write_mp4",
     "write_preview",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(importlib.import_module(_LAZY[name]), name)
+    raise AttributeError(f"module 'swm.data' has no attribute {name!r}")

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from swm.core.config import to_json
+from swm.data import access
 from swm.data.columns import Array, Column
 from swm.data.dataset import Dataset
 from swm.data.histograms import histogram, stream_histogram
@@ -42,7 +43,7 @@ def summarize(dataset: Dataset) -> dict[str, Any]:
     stopped = unfinished(dataset.provenance, dataset.num_episodes)
     return {
         "uri": dataset.uri,
-        "format": type(dataset.reader).__module__.rpartition(".")[2],
+        "format": access.detect_format(dataset.reader.location),
         "version": dataset.version,
         "fingerprint": dataset.fingerprint,
         "num_episodes": dataset.num_episodes,

@@ -2,10 +2,10 @@
 
 import contextlib
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from swm.data import access
 from swm.data.card import write_card
 from swm.data.columns import Column
 from swm.data.dataset import Dataset
-from swm.data.encoded import Codec, VideoCodec
+from swm.data.encoded import Codec, EncodedPictures, EncodedVideo, VideoCodec
 from swm.data.episode import TRANSITIONS
 from swm.data.formats import FORMATS, Writer
 from swm.data.location import Location
@@ -23,6 +23,13 @@ from swm.data.options import Mode
 from swm.data.transfer_job import Part, TransferJob, WriterOptions, is_taken
 
 _LOSSLESS = ("png", "raw", "h264-lossless")
+_COPIED: Mapping[str, tuple[type, ...]] = {
+    "frames": (EncodedPictures,),
+    "video": (EncodedPictures, EncodedVideo),
+    "images": (EncodedPictures,),
+    "mp4": (EncodedVideo,),
+}
+"""Format -> the encoded pictures that its writer takes as they are; all others are decoded on the way."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,8 +88,8 @@ def _write(
     with _written_whole(job, mode) as (place, mode):
         provenance = {"transfer": job.recipe(options)}
         writer = access.create(place, format=job.format_name, mode=mode, provenance=provenance, **told)
-        passed = getattr(writer, "takes_encoded", False) and not {"quality", "crf"} & options.keys()
-        copied = _stream(job, writer, done, decode=not passed, show=show)
+        taken = () if {"quality", "crf"} & options.keys() else _COPIED.get(job.format_name, ())
+        copied = _stream(job, writer, done, taken, show=show)
     return copied, list(writer.notes)
 
 
@@ -90,12 +97,13 @@ def _codec(job: TransferJob, options: WriterOptions) -> Codec | VideoCodec | Non
     """As asked; else one that copies or at least loses nothing that the sources have, where it can be chosen."""
     columns = [_column(part, name) for part in job.parts for name in job.columns]
     codecs = {column.codec for column in columns if column.codec and column.name.partition(".")[0] == "pixels"}
-    if options.get("codec") or job.format_name != "frames" or not codecs:
+    able = {"frames": get_args(Codec), "video": get_args(VideoCodec)}.get(job.format_name, ())
+    if options.get("codec") or not codecs or not able:
         return options.get("codec")
-    if len(codecs) == 1 and codecs <= {*get_args(Codec)}:
+    if len(codecs) == 1 and codecs <= {*able}:
         (codec,) = codecs
         return codec
-    return "png" if codecs & {*_LOSSLESS} else None
+    return "png" if job.format_name == "frames" and codecs & {*_LOSSLESS} else None
 
 
 @contextlib.contextmanager
@@ -127,18 +135,31 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _stream(job: TransferJob, writer: Writer, done: int, *, decode: bool, show: bool) -> tuple[str, ...]:
-    """Pass the episodes on one by one; return the columns that went without being decoded."""
+def _stream(job: TransferJob, writer: Writer, done: int, taken: tuple[type, ...], *, show: bool) -> tuple[str, ...]:
+    """Pass the episodes on one by one; return the columns of encoded pictures that were not decoded here.
+
+    Args:
+        job: what to do.
+        writer: of the destination; closed on return.
+        done: episodes that are there already.
+        taken: the kinds of encoded pictures that the writer takes.
+        show: show a progress bar.
+    """
     copied: set[str] = set()
     queue = [(part.dataset, int(index)) for part in job.parts for index in part.episodes]
     with writer, show_progress(job.operation, len(queue), "episodes", done=done, show=show) as advance:
         for dataset, index in queue[done:]:
-            episode = dataset.episode(index, job.columns, decode=decode)
-            split = str(dataset.reader.index.splits[index])
-            copied |= {n for n, array in episode.observation.items() if not isinstance(array, np.ndarray)}
-            writer.write(replace(episode, metadata={**episode.metadata, "split": split}))
+            episode = dataset.episode(index, job.columns, decode=not taken)
+            observation = {name: _suited(array, taken) for name, array in episode.observation.items()}
+            copied |= {name for name, array in observation.items() if not isinstance(array, np.ndarray)}
+            metadata = {**episode.metadata, "split": str(dataset.reader.index.splits[index])}
+            writer.write(replace(episode, observation=observation, metadata=metadata))
             advance()
     return tuple(name for name in job.columns if name in copied)
+
+
+def _suited(array: Any, taken: tuple[type, ...]) -> Any:
+    return array if isinstance(array, (np.ndarray, *taken)) else array.decode()
 
 
 def _column(part: Part, name: str) -> Column:
