@@ -171,6 +171,38 @@ def test_another_format_and_back(make_dataset: Any, tmp_path: Path) -> None:
     assert [text for text, _ in moved] == [text for text, _ in contents(source)]
 
 
+def with_goal(episode: Episode) -> Episode:
+    goal = {"goal.pixels": episode.observation["pixels"][-1], "goal": episode.observation["state"][-1]}
+    return Episode(**{**vars(episode), "payload": goal})
+
+
+@pytest.mark.parametrize("format", ["frames", "video", "pickle"])
+def test_payloads_are_kept(make_episode: Any, tmp_path: Path, format: str) -> None:
+    with swm.data.create(tmp_path / "d", codec="png") as writer:
+        for seed in range(3):
+            writer.write(with_goal(make_episode(seed)))
+    name = "d.pickle" if format == "pickle" else "copy"
+    swm.data.convert(tmp_path / "d", tmp_path / name, format=format, progress=False)
+    for index in range(3):
+        expected = with_goal(make_episode(index)).payload
+        got = swm.data.open(tmp_path / name).episode(index).payload
+        assert sorted(got) == sorted(expected)
+        assert all(np.array_equal(got[key], expected[key]) for key in expected)
+
+
+def test_videos_are_copied_and_made(make_dataset: Any, tmp_path: Path) -> None:
+    source = make_dataset()
+    exact = swm.data.convert(source, tmp_path / "exact", format="video", codec="h264-lossless", progress=False)
+    assert "which loses nothing" in exact.notes[0]
+    assert contents(swm.data.open(tmp_path / "exact")) == contents(source)
+    copy = swm.data.convert(tmp_path / "exact", tmp_path / "copy", format="video", progress=False)
+    assert (copy.copied, copy.notes) == (("pixels",), ())
+    assert swm.data.open(tmp_path / "copy").columns["pixels"].codec == "h264-lossless"
+    back = swm.data.convert(tmp_path / "copy", tmp_path / "back", progress=False)
+    assert (back.copied, swm.data.open(tmp_path / "back").columns) == ((), source.columns)
+    assert contents(swm.data.open(tmp_path / "back")) == contents(source)
+
+
 def test_columns_may_be_left_out(make_dataset: Any, tmp_path: Path) -> None:
     swm.data.convert(make_dataset(), tmp_path / "state", columns=["state"], progress=False)
     assert list(swm.data.open(tmp_path / "state").columns) == ["state", *TRANSITIONS]
