@@ -7,7 +7,7 @@ from typing import Any
 
 from swm.data.dataset import Dataset
 from swm.data.sources import latest_transfer, licenses
-from swm.data.summary import summarize
+from swm.data.summary import byte_text, summarize
 
 MARKER = "<!-- swm:dataset-card: swm.data replaces this page; remove this line to keep your edits -->"
 """In every card that `write_card` wrote: a ``README.md`` without it is somebody's own and stays."""
@@ -33,11 +33,11 @@ def write_card(dataset: Dataset, *, license: str | None = None) -> str:
     """
     text = make_card(dataset, license=license)
     place = dataset.reader.location
-    there = place.read_bytes(_NAME)
+    there = place.readbyte_text(_NAME)
     if there is not None and MARKER.encode() not in there:
         warnings.warn(f"{place}/{_NAME} is not a card of swm.data: it was left as it is.", stacklevel=2)
     else:
-        place.write_bytes(_NAME, text.encode())
+        place.writebyte_text(_NAME, text.encode())
     return text
 
 
@@ -79,7 +79,7 @@ def _lead(summary: Mapping[str, Any]) -> str:
     facts += f" of {envs}" if envs else ""
     facts += f", recorded with the policy {policies}" if policies else ""
     return (
-        f"{facts}; {_bytes(summary['disk_bytes'])} in the format `{summary['format']}`. "
+        f"{facts}; {byte_text(summary['disk_bytes'])} in the format `{summary['format']}`. "
         f"An episode of T steps has T actions between T + 1 observations."
     )
 
@@ -102,7 +102,7 @@ def _how_to_load(summary: Mapping[str, Any], title: str) -> str:
 
 def _columns(summary: Mapping[str, Any]) -> str:
     rows = [
-        (f"`{name}`", c["dtype"], _shape(c["shape"]), c["role"], c["codec"] or "", _bytes(c["disk_bytes"]))
+        (f"`{name}`", c["dtype"], _shape(c["shape"]), c["role"], c["codec"] or "", byte_text(c["disk_bytes"]))
         for name, c in summary["columns"].items()
     ]
     carried = [
@@ -213,7 +213,3 @@ def _three(spread: Mapping[str, Any]) -> tuple[str, str, str]:
 
 def _shape(shape: Sequence[int]) -> str:
     return " x ".join(map(str, shape)) or "one value"
-
-
-def _bytes(count: float) -> str:
-    return f"{count / 1e9:,.2f} GB" if count >= 1e9 else f"{count / 1e6:,.2f} MB" if count >= 1e5 else f"{count:,.0f} B"

@@ -73,6 +73,14 @@ def summarize(dataset: Dataset) -> dict[str, Any]:
     }
 
 
+def byte_text(count: float) -> str:
+    """Write a number of bytes with the unit that suits it."""
+    for unit, divisor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= divisor:
+            return f"{count / divisor:,.3g} {unit}" if count < 1000 * divisor else f"{count / divisor:,.0f} {unit}"
+    return f"{count:,.3g} B"
+
+
 def _columns(dataset: Dataset) -> dict[str, dict[str, Any]]:
     sizes = dataset.reader.disk_bytes()
     rows = {"transition": dataset.num_steps, "observation": dataset.num_steps + dataset.num_episodes}

@@ -139,7 +139,7 @@ def overlap(one: Location, other: Location) -> bool:
 def is_taken(dest: Location) -> bool:
     """Whether something is there that is more than an empty folder."""
     if not dest.is_local:
-        return bool(dest.names())
+        return access.detect_format(dest) is not None
     return dest.path.exists() and not (dest.path.is_dir() and not any(dest.path.iterdir()))
 
 

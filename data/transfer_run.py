@@ -113,8 +113,8 @@ def _written_whole(job: TransferJob, mode: Mode) -> Iterator[tuple[Location, Mod
         yield job.dest, mode
         return
     final = job.dest.path
-    if mode == "overwrite" and is_taken(job.dest):
-        access.open(job.dest)  # or it is no dataset, and not ours to replace
+    if is_taken(job.dest) and access.detect_format(job.dest) is None:
+        raise DatasetError(f"{job.dest} exists and is not a dataset: nothing was touched. Choose another place.")
     beside = final.with_name(f".{final.stem}.partial{final.suffix}")
     _remove(beside)
     try:

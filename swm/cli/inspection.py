@@ -66,6 +66,8 @@ def show_summary(summary: Mapping[str, Any]) -> None:
 
 
 def _facts(summary: Mapping[str, Any]) -> dict[str, Any]:
+    from swm.data.summary import byte_text
+
     origin = {name.removesuffix("_id"): ", ".join(counts) for name, counts in summary["origin"].items() if counts}
     seeds = [recording["seed"] for recording in summary["recordings"] if "seed" in recording]
     splits = [f"{name} {part['episodes']:,} ({part['steps']:,} steps)" for name, part in summary["splits"].items()]
@@ -80,7 +82,7 @@ def _facts(summary: Mapping[str, Any]) -> dict[str, Any]:
         "length": _spread(summary["length"]),
         "return": _spread(summary["return"]),
         "success": "" if success is None else f"{100 * success:.0f} % of the episodes",
-        "on disk": f"{size(summary['disk_bytes'])}, {size(summary['disk_bytes'] / max(rows, 1))} per observation",
+        "on disk": f"{byte_text(summary['disk_bytes'])}, {byte_text(summary['disk_bytes'] / max(rows, 1))} per observation",
         "recorded by": _origin(summary["provenance"]),
         "version": summary["version"],
         "fingerprint": summary["fingerprint"],
@@ -111,14 +113,16 @@ def _spread(figures: Mapping[str, Any]) -> str:
 
 
 def _column(column: Mapping[str, Any]) -> dict[str, Any]:
+    from swm.data.summary import byte_text
+
     return {
         "column": column["name"],
         "dtype": column["dtype"],
         "shape": " x ".join(map(str, column["shape"])),
         "per": "action" if column["role"] == "transition" else "observation",
         "codec": column["codec"],
-        "on disk": size(column["disk_bytes"]),
-        "per row": size(column["bytes_per_row"]),
+        "on disk": byte_text(column["disk_bytes"]),
+        "per row": byte_text(column["bytes_per_row"]),
     }
 
 
@@ -158,11 +162,3 @@ def _least(value: Any, choose: Any) -> Any:
 
 def _only(facts: Mapping[str, Any]) -> Any:
     return next(iter(facts["counts"])) if facts["kind"] == "category" else facts["minimum"]
-
-
-def size(count: float) -> str:
-    """Write bytes with the unit that suits them."""
-    for unit, divisor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if count >= divisor:
-            return f"{count / divisor:,.3g} {unit}" if count < 1000 * divisor else f"{count / divisor:,.0f} {unit}"
-    return f"{count:,.3g} B"

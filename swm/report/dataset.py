@@ -12,6 +12,7 @@ from swm.data import Dataset, summarize
 from swm.data.histograms import coarser
 from swm.data.preview import cameras, contact_sheet, spread
 from swm.data.resize import resize
+from swm.data.summary import byte_text
 from swm.report.html import facts, image
 from swm.report.page import TEMPLATE
 from swm.report.sections import section
@@ -67,8 +68,12 @@ def _headline(summary: Mapping[str, Any], title: str) -> str:
         ("episodes", f"{summary['num_episodes']:,}", _splits(summary)),
         ("steps", f"{summary['num_steps']:,}", _range("per episode", summary["length"])),
         ("success", "-" if success is None else f"{100 * success:.0f} %", "of the episodes saw it"),
-        ("return", _short(summary["return"]["mean"]), _range("mean;", summary["return"])),
-        ("on disk", _bytes(summary["disk_bytes"]), f"{_bytes(summary['disk_bytes'] / max(rows, 1))} per observation"),
+        ("mean return", _short(summary["return"]["mean"]), _range("from", summary["return"])),
+        (
+            "on disk",
+            byte_text(summary["disk_bytes"]),
+            f"{byte_text(summary['disk_bytes'] / max(rows, 1))} per observation",
+        ),
     ]
     body = "".join(f"<div><dt>{n}</dt><dd>{escape(v)}</dd><p>{escape(t)}</p></div>" for n, v, t in tiles)
     notes = "".join(f"<li>{escape(note)}</li>" for note in summary["notes"])
@@ -94,7 +99,7 @@ def _pictures(dataset: Dataset) -> str:
         return ""
     chosen = spread(dataset.num_episodes, max(2, _ROWS // len(names)))
     figures = [
-        f"<figure>{image(_sheet(dataset, chosen, name), f'pictures of {name}')}"
+        f"<figure style='margin-top:1rem'>{image(_sheet(dataset, chosen, name), f'pictures of {name}')}"
         f"<figcaption>{escape(name)}</figcaption></figure>"
         for name in names
     ]
@@ -133,8 +138,8 @@ def _columns(summary: Mapping[str, Any]) -> str:
             " x ".join(map(str, column["shape"])),
             "action" if column["role"] == "transition" else "observation",
             column["codec"] or "",
-            _bytes(column["disk_bytes"]),
-            _bytes(column["bytes_per_row"]),
+            byte_text(column["disk_bytes"]),
+            byte_text(column["bytes_per_row"]),
         )
         for name, column in summary["columns"].items()
     ]
@@ -278,10 +283,3 @@ def _plain(value: Any) -> str:
 def _short(value: Any) -> str:
     """Four digits of a number."""
     return "-" if value is None else number(float(f"{value:.4g}")) if isinstance(value, float) else str(value)
-
-
-def _bytes(count: float) -> str:
-    for unit, divisor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if count >= divisor:
-            return f"{count / divisor:.3g} {unit}" if count < 1000 * divisor else f"{count / divisor:,.0f} {unit}"
-    return f"{count:.3g} B"
