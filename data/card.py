@@ -33,11 +33,11 @@ def write_card(dataset: Dataset, *, license: str | None = None) -> str:
     """
     text = make_card(dataset, license=license)
     place = dataset.reader.location
-    there = place.readbyte_text(_NAME)
+    there = place.read_bytes(_NAME)
     if there is not None and MARKER.encode() not in there:
         warnings.warn(f"{place}/{_NAME} is not a card of swm.data: it was left as it is.", stacklevel=2)
     else:
-        place.writebyte_text(_NAME, text.encode())
+        place.write_bytes(_NAME, text.encode())
     return text
 
 

@@ -29,7 +29,7 @@ def summarize(dataset: Dataset) -> dict[str, Any]:
 
     Returns:
         ``uri``, ``format``, ``version``, ``fingerprint``, ``num_episodes``, ``num_steps``, ``torn_rows``,
-        ``disk_bytes``; ``columns``: dtype, shape, role, codec, bytes on disk and bytes per row of each;
+        ``disk_bytes``, ``bytes_per_observation``; ``columns``: dtype, shape, role, codec, bytes on disk and bytes per row of each;
         ``length`` and ``return``: minimum, mean, maximum and histogram over episodes; ``success_rate``:
         share of the episodes in which success was seen; ``splits``: episodes and steps of each;
         ``statistics``: of each column of numbers, over all its values; ``factors``: what values each
@@ -40,6 +40,7 @@ def summarize(dataset: Dataset) -> dict[str, Any]:
     returns, success = outcomes(dataset)
     metadata = [json.loads(text) for text in dataset.reader.index.metadata]
     columns = _columns(dataset)
+    disk_bytes = sum(column["disk_bytes"] for column in columns.values())
     stopped = unfinished(dataset.provenance, dataset.num_episodes)
     return {
         "uri": dataset.uri,
@@ -49,7 +50,8 @@ def summarize(dataset: Dataset) -> dict[str, Any]:
         "num_episodes": dataset.num_episodes,
         "num_steps": dataset.num_steps,
         "torn_rows": dataset.torn_rows,
-        "disk_bytes": sum(column["disk_bytes"] for column in columns.values()),
+        "disk_bytes": disk_bytes,
+        "bytes_per_observation": disk_bytes / max(dataset.num_steps + dataset.num_episodes, 1),
         "columns": columns,
         "length": _spread(dataset.lengths),
         "return": _spread(returns),

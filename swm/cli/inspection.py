@@ -71,7 +71,6 @@ def _facts(summary: Mapping[str, Any]) -> dict[str, Any]:
     origin = {name.removesuffix("_id"): ", ".join(counts) for name, counts in summary["origin"].items() if counts}
     seeds = [recording["seed"] for recording in summary["recordings"] if "seed" in recording]
     splits = [f"{name} {part['episodes']:,} ({part['steps']:,} steps)" for name, part in summary["splits"].items()]
-    rows = summary["num_steps"] + summary["num_episodes"]
     success = summary["success_rate"]
     facts = {
         **origin,
@@ -82,7 +81,7 @@ def _facts(summary: Mapping[str, Any]) -> dict[str, Any]:
         "length": _spread(summary["length"]),
         "return": _spread(summary["return"]),
         "success": "" if success is None else f"{100 * success:.0f} % of the episodes",
-        "on disk": f"{byte_text(summary['disk_bytes'])}, {byte_text(summary['disk_bytes'] / max(rows, 1))} per observation",
+        "on disk": f"{byte_text(summary['disk_bytes'])}, {byte_text(summary['bytes_per_observation'])} per observation",
         "recorded by": _origin(summary["provenance"]),
         "version": summary["version"],
         "fingerprint": summary["fingerprint"],

@@ -63,16 +63,15 @@ def write_dataset_page(
 def _headline(summary: Mapping[str, Any], title: str) -> str:
     origin = [name for counts in summary["origin"].values() for name in counts]
     success = summary["success_rate"]
-    rows = summary["num_steps"] + summary["num_episodes"]
     tiles = [
         ("episodes", f"{summary['num_episodes']:,}", _splits(summary)),
-        ("steps", f"{summary['num_steps']:,}", _range("per episode", summary["length"])),
+        ("steps", f"{summary['num_steps']:,}", _range(summary["length"])),
         ("success", "-" if success is None else f"{100 * success:.0f} %", "of the episodes saw it"),
-        ("mean return", _short(summary["return"]["mean"]), _range("from", summary["return"])),
+        ("mean return", _short(summary["return"]["mean"]), _range(summary["return"])),
         (
             "on disk",
             byte_text(summary["disk_bytes"]),
-            f"{byte_text(summary['disk_bytes'] / max(rows, 1))} per observation",
+            f"{byte_text(summary['bytes_per_observation'])} per observation",
         ),
     ]
     body = "".join(f"<div><dt>{n}</dt><dd>{escape(v)}</dd><p>{escape(t)}</p></div>" for n, v, t in tiles)
@@ -88,9 +87,11 @@ def _splits(summary: Mapping[str, Any]) -> str:
     return ", ".join(f"{part['episodes']:,} {name}" for name, part in summary["splits"].items())
 
 
-def _range(what: str, spread: Mapping[str, Any]) -> str:
+def _range(spread: Mapping[str, Any]) -> str:
     low, high = spread["minimum"], spread["maximum"]
-    return "" if low is None else f"{what} {_short(low)}" + ("" if low == high else f" to {_short(high)}")
+    if low is None:
+        return ""
+    return f"{_short(low)} in every episode" if low == high else f"{_short(low)} to {_short(high)} per episode"
 
 
 def _pictures(dataset: Dataset) -> str:
