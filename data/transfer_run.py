@@ -47,7 +47,7 @@ class TransferReport:
 
 
 def run(job: TransferJob, options: WriterOptions, *, overwrite: bool, progress: bool) -> TransferReport:
-    """Do it.
+    """Write the new dataset, and compare it with its sources.
 
     Lance datasets are written in place, shard by shard, and continued if they were stopped. Every
     other format is written beside its destination and moved there when it is whole.
@@ -115,12 +115,14 @@ def _written_whole(job: TransferJob, mode: Mode) -> Iterator[tuple[Location, Mod
     final = job.dest.path
     if is_taken(job.dest) and access.detect_format(job.dest) is None:
         raise DatasetError(f"{job.dest} exists and is not a dataset: nothing was touched. Choose another place.")
+    final.parent.mkdir(parents=True, exist_ok=True)
     beside = final.with_name(f".{final.stem}.partial{final.suffix}")
     _remove(beside)
     try:
         yield Location.parse(beside), "error"
         old = final.with_name(f".{final.stem}.replaced{final.suffix}")
         if final.exists():
+            _remove(old)
             final.rename(old)
         beside.rename(final)
         _remove(old)
@@ -186,7 +188,7 @@ def _compare(job: TransferJob, written: Dataset, copied: Sequence[str]) -> Itera
     splits = np.concatenate([part.dataset.reader.index.splits[part.episodes] for part in job.parts])
     moved = int((splits != written.reader.index.splits).sum())
     if moved:
-        yield f"{moved} of {len(splits)} episodes changed between the splits train and val, which are not stored here."
+        yield f"{moved} of {len(splits)} episodes went to the other split, train or val: the format does not keep it."
 
 
 def _encoded_again(job: TransferJob, name: str, new: Column) -> str:
