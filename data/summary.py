@@ -30,8 +30,9 @@ def summarize(dataset: Dataset) -> dict[str, Any]:
     Returns:
         ``uri``, ``format``, ``version``, ``fingerprint``, ``num_episodes``, ``num_steps``, ``torn_rows``,
         ``disk_bytes``, ``bytes_per_observation``; ``columns``: dtype, shape, role, codec, bytes on disk
-        and bytes per row of each; ``length`` and ``return``: minimum, mean, maximum and histogram over episodes; ``success_rate``:
-        share of the episodes in which success was seen; ``splits``: episodes and steps of each;
+        and bytes per row of each; ``length`` and ``return``: minimum, mean, maximum and histogram over
+        episodes; ``success_rate``: share of the episodes in which success was seen; ``splits``: episodes
+        and steps of each;
         ``statistics``: of each column of numbers, over all its values; ``factors``: what values each
         factor of variation takes; ``origin``: episodes by environment and by policy; ``recordings``:
         settings of each recording that the data go back to; ``payload``: dtype and shape of what the
