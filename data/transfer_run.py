@@ -4,7 +4,6 @@ import contextlib
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
@@ -116,25 +115,16 @@ def _written_whole(job: TransferJob, mode: Mode) -> Iterator[tuple[Location, Mod
     if is_taken(job.dest) and access.detect_format(job.dest) is None:
         raise DatasetError(f"{job.dest} exists and is not a dataset: nothing was touched. Choose another place.")
     final.parent.mkdir(parents=True, exist_ok=True)
-    beside = final.with_name(f".{final.stem}.partial{final.suffix}")
-    _remove(beside)
+    aside = final.with_name(f".{final.name}.partial")  # holds it under its own name, which some formats look at
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir()
     try:
-        yield Location.parse(beside), "error"
-        old = final.with_name(f".{final.stem}.replaced{final.suffix}")
+        yield Location.parse(aside / final.name), "error"
         if final.exists():
-            _remove(old)
-            final.rename(old)
-        beside.rename(final)
-        _remove(old)
+            final.rename(aside / "replaced")
+        (aside / final.name).rename(final)
     finally:
-        _remove(beside)
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def _stream(job: TransferJob, writer: Writer, done: int, taken: tuple[type, ...], *, show: bool) -> tuple[str, ...]:
@@ -183,7 +173,8 @@ def _compare(job: TransferJob, written: Dataset, copied: Sequence[str]) -> Itera
             continue
         if (column.dtype, column.shape) != (new.dtype, new.shape):
             yield f"The column {name!r} is {new.dtype} {new.shape} now, it was {column.dtype} {column.shape}."
-        if new.codec is not None and name not in copied:
+        exact = new.codec in _LOSSLESS and new.codec == column.codec
+        if new.codec is not None and name not in copied and not exact:
             yield _encoded_again(job, name, new)
     splits = np.concatenate([part.dataset.reader.index.splits[part.episodes] for part in job.parts])
     moved = int((splits != written.reader.index.splits).sum())
@@ -193,7 +184,7 @@ def _compare(job: TransferJob, written: Dataset, copied: Sequence[str]) -> Itera
 
 def _encoded_again(job: TransferJob, name: str, new: Column) -> str:
     before = " or ".join(sorted({str(_column(part, name).codec) for part in job.parts}))
-    loss = "which loses nothing" if new.codec in _LOSSLESS else "which loses a little"
+    loss = "which loses nothing" if new.codec in _LOSSLESS else "which is lossy"
     return f"The pictures of {name!r} were decoded ({before}) and encoded again ({new.codec}), {loss}."
 
 
