@@ -4,6 +4,7 @@ import contextlib
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
@@ -115,16 +116,25 @@ def _written_whole(job: TransferJob, mode: Mode) -> Iterator[tuple[Location, Mod
     if is_taken(job.dest) and access.detect_format(job.dest) is None:
         raise DatasetError(f"{job.dest} exists and is not a dataset: nothing was touched. Choose another place.")
     final.parent.mkdir(parents=True, exist_ok=True)
-    aside = final.with_name(f".{final.name}.partial")  # holds it under its own name, which some formats look at
+    aside = final.with_name(f".{final.name}.partial")
+    new, old = aside / final.name, aside / f"{final.name}.replaced"  # some formats look at their own name
+    _put_back(old, final)
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir()
     try:
-        yield Location.parse(aside / final.name), "error"
+        yield Location.parse(new), "error"
         if final.exists():
-            final.rename(aside / "replaced")
-        (aside / final.name).rename(final)
+            final.rename(old)
+        new.rename(final)
     finally:
+        _put_back(old, final)
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def _put_back(old: Path, final: Path) -> None:
+    """Undo a replacement that was interrupted between its two steps."""
+    if old.exists() and not final.exists():
+        old.rename(final)
 
 
 def _stream(job: TransferJob, writer: Writer, done: int, taken: tuple[type, ...], *, show: bool) -> tuple[str, ...]:

@@ -442,6 +442,33 @@ def test_a_format_without_commits_appears_whole_or_not_at_all(
         swm.data.convert(source, dest, format="pickle", progress=False)
 
 
+def test_what_was_to_be_replaced_survives_any_step(
+    make_dataset: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, dest = make_dataset(), tmp_path / "out" / "d.pickle"
+    swm.data.filter(source, dest, episodes=[0], format="pickle", progress=False)
+    rename, calls = Path.rename, itertools.count()
+
+    def broken(self: Path, target: Path) -> Path:
+        if next(calls) == 1:
+            raise OSError("the disk is full")
+        return rename(self, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "rename", broken)
+        with pytest.raises(OSError, match="the disk is full"):
+            swm.data.convert(source, dest, format="pickle", overwrite=True, progress=False)
+    assert len(swm.data.open(dest)) == 1
+    aside = tmp_path / "out" / ".d.pickle.partial"
+    aside.mkdir()
+    dest.rename(aside / "d.pickle.replaced")  # as a kill between the two steps leaves it
+    with pytest.raises(DatasetError, match="no episode is left"):
+        swm.data.filter(source, dest, "length > 1000", format="pickle", progress=False)
+    swm.data.convert(source, dest, format="pickle", overwrite=True, progress=False)
+    assert len(swm.data.open(dest)) == 4
+    assert [path.name for path in dest.parent.iterdir()] == ["d.pickle"]
+
+
 def test_one_episode_is_in_memory_at_a_time(make_dataset: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The writer gets each episode before the next one is read."""
     order: list[str] = []
