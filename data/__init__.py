@@ -15,19 +15,22 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from swm.data.access import create, open
+from swm.data.card import write_card
 from swm.data.clips import Clips
 from swm.data.columns import Column
 from swm.data.dataset import Dataset, VerifyReport
 from swm.data.encoded import Codec, EncodedPictures, EncodedVideo, VideoCodec
 from swm.data.episode import TRANSITIONS, Episode
 from swm.data.formats import FORMATS, FormatRow, Reader, Writer
-from swm.data.inspect import contact_sheet, summarize, write_preview
 from swm.data.loader import Loader
 from swm.data.location import Location
 from swm.data.normalize import Normalizer
 from swm.data.options import Mode
+from swm.data.preview import contact_sheet, write_preview
 from swm.data.replay import ReplayBuffer
 from swm.data.statistics import Statistics
+from swm.data.summary import summarize
+from swm.data.transfer import TransferReport, convert, filter, merge, split
 from swm.data.video import write_mp4
 
 if TYPE_CHECKING:
@@ -55,16 +58,22 @@ __all__ = [
     "Reader",
     "ReplayBuffer",
     "Statistics",
+    "TransferReport",
     "VerifyReport",
     "VideoCodec",
     "Writer",
     "compact",
     "contact_sheet",
+    "convert",
     "create",
+    "filter",
+    "merge",
     "open",
+    "split",
     "summarize",
     "tag",
     "versions",
+    "write_card",
     "write_mp4",
     "write_preview",
 ]

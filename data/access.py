@@ -71,7 +71,7 @@ def create(
     )
     if format is not None and not (location.is_local or FORMATS[format].remote):
         raise DatasetError(f"{location}: the format {format!r} is written on local disks alone.")
-    found = _detect(location)
+    found = detect_format(location)
     name = format or found or "frames"
     row = FORMATS[name]
     if found is None and location.is_local and not _is_free(location.path):
@@ -112,7 +112,7 @@ def open(
     location = Location.parse(uri, storage_options)
     if location.is_local and not location.path.exists():
         raise DatasetError(f"no dataset at {location}: the path does not exist (from {os.getcwd()}).")
-    name = format or _detect(location)
+    name = format or detect_format(location)
     if name is None and not location.is_local:
         raise DatasetError(f"no dataset at {location}: it holds no committed episode. Check the URI's spelling.")
     if name is None:
@@ -135,8 +135,8 @@ def _is_free(path: Path) -> bool:
     return not path.exists() or (path.is_dir() and all(n.startswith(".lock") for n in os.listdir(path)))
 
 
-def _detect(location: Location) -> str | None:
-    """The format of what is there."""
+def detect_format(location: Location) -> str | None:
+    """The format of what is there, a row of `FORMATS`; None if it is no dataset."""
     if location.is_local:
         return next((name for name, row in FORMATS.items() if load_target(row.detect)(location.path)), None)
     from swm.data.formats import tables

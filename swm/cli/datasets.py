@@ -1,11 +1,11 @@
-"""``swm collect``, ``inspect``, ``preview`` and ``verify``."""
+"""``swm collect``, ``preview`` and ``verify``."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from swm.cli.options import DatasetPath, EnvId, Names, OptionalInt
-from swm.cli.output import show_facts, show_json, show_table, span
+from swm.cli.options import DatasetPath, EnvId, EpisodeNumbers, Names, OptionalInt
+from swm.cli.output import show_json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,28 +61,6 @@ class Collect:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Inspect:
-    """Show what a dataset holds."""
-
-    uri: DatasetPath
-    """The dataset."""
-    json: bool = False
-    """Print JSON instead of tables."""
-
-    def run(self) -> int:
-        """Print the summary."""
-        from swm import data
-        from swm.data.inspect import summarize
-
-        summary = summarize(data.open(self.uri))
-        if self.json:
-            show_json(summary)
-            return 0
-        _show_summary(summary)
-        return 0
-
-
-@dataclass(frozen=True, kw_only=True)
 class Preview:
     """Write a contact sheet and a video of a dataset."""
 
@@ -90,23 +68,35 @@ class Preview:
     """The dataset."""
     out: Path = Path("runs/preview")
     """The folder to write sheet.png and film.mp4 into."""
-    episodes: int = 8
+    count: int = 8
     """Episodes to show, spread over the dataset."""
+    episodes: EpisodeNumbers = None
+    """Episodes to show instead, for example 0:4,17,-1."""
+    cameras: Names = ()
+    """Components that hold pictures; every camera if not given."""
     columns: int = 8
-    """Pictures per episode on the sheet, and episodes beside each other in the film."""
+    """Pictures per row of the sheet, and episodes beside each other in the film."""
+    fps: int = 10
+    """Steps per second of the film."""
 
     def run(self) -> int:
         """Write both files and print their paths."""
-        import numpy as np
-
         from swm import data
-        from swm.data.inspect import write_preview
+        from swm.data.preview import spread, write_preview
+        from swm.data.selection import parse_episodes
 
         dataset = data.open(self.uri)
-        count = min(self.episodes, dataset.num_episodes)
-        chosen = np.unique(np.linspace(0, dataset.num_episodes - 1, count).round().astype(int)).tolist()
+        total = dataset.num_episodes
+        chosen = spread(total, self.count) if self.episodes is None else parse_episodes(self.episodes, total)
         for name in ("sheet.png", "film.mp4"):
-            write_preview(dataset, self.out / name, episodes=chosen, columns=self.columns)
+            write_preview(
+                dataset,
+                self.out / name,
+                episodes=chosen,
+                columns=self.columns,
+                fps=self.fps,
+                component=self.cameras or None,
+            )
             print(self.out / name)
         return 0
 
@@ -131,58 +121,3 @@ class Verify:
             print(f"{report.uri}: {report.num_episodes:,} episodes, {report.num_steps:,} steps")
             print("\n".join(report.problems) or "every episode is what was written")
         return int(bool(report.problems))
-
-
-def _show_summary(summary: dict[str, Any]) -> None:
-    """Print what `swm.data.summarize` found, the factors that vary apart from those that do not."""
-    import numpy as np
-
-    recording = summary["provenance"][-1].get("recording", {}) if summary["provenance"] else {}
-    origin = {key: recording[key] for key in ("env_id", "seed") if key in recording}
-    if "policy" in recording:
-        origin["policy"] = recording["policy"].get("name", "unnamed")
-    splits = [
-        f"{name}: {part['episodes']:,} episodes, {part['steps']:,} steps" for name, part in _items(summary, "splits")
-    ]
-    facts = {
-        **origin,
-        "episodes": summary["num_episodes"],
-        "steps": summary["num_steps"],
-        "length": _spread(summary["length"]),
-        "return": _spread(summary["return"]),
-        "success": f"{100 * summary['success_rate']:.0f} % of the episodes",
-        "splits": "; ".join(splits),
-        "version": summary["version"],
-        "fingerprint": summary["fingerprint"],
-    }
-    if summary["torn_rows"]:
-        facts["torn rows"] = summary["torn_rows"]
-    show_facts(summary["uri"], facts)
-    show_table("Columns", [_column(column) for _, column in _items(summary, "columns")])
-    figures = ("mean", "std", "minimum", "maximum")
-    rows = zip(*(np.atleast_1d(summary["action"][name]).tolist() for name in figures), strict=True)
-    show_table("Action", [{"component": i, **dict(zip(figures, row, strict=True))} for i, row in enumerate(rows)])
-    factors = _items(summary, "factors")
-    varying = [
-        {"factor": name, "values": facts["distinct"], "range": span(facts["minimum"], facts["maximum"])}
-        for name, facts in factors
-        if facts["distinct"] > 1
-    ]
-    if varying:
-        show_table("Factors that vary", varying)
-    fixed = [{"factor": name, "value": facts["minimum"]} for name, facts in factors if facts["distinct"] == 1]
-    if fixed:
-        show_table("Factors of one value", fixed)
-
-
-def _items(summary: dict[str, Any], key: str) -> list[tuple[str, dict[str, Any]]]:
-    return list(summary[key].items())
-
-
-def _spread(figures: dict[str, float]) -> str:
-    return f"{span(figures['minimum'], figures['maximum'])} (mean {figures['mean']:,.4g})"
-
-
-def _column(column: dict[str, Any]) -> dict[str, Any]:
-    kept = {key: column[key] for key in ("name", "dtype", "shape", "role", "codec")}
-    return {**kept, "on disk": f"{column['disk_bytes'] / 1e6:,.2f} MB"}

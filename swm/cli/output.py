@@ -16,9 +16,9 @@ def show_json(data: Any) -> None:
     print(json.dumps(to_json(data), indent=2))
 
 
-_PIPED = 100
+_PIPED = 80
 """Width of tables that go to a file or another program."""
-_NARROW = 24
+_NARROW = 26
 """Columns of at most this many characters are never wrapped."""
 
 
