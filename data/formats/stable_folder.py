@@ -41,17 +41,27 @@ class FolderRows:
         skipped: list[str] = []
         self.columns: dict[str, Column] = {}
         for entry in sorted(path.iterdir()):
-            if entry.is_dir():
+            if entry.is_dir() and any(entry.glob("ep_*")):
                 self.columns[entry.name] = self._describe_pictures(entry)
-            elif entry.suffix == ".npz" and entry.name not in (LENGTHS, OFFSETS):
-                column = self._describe(entry)
-                if column is None:
-                    skipped.append(repr(entry.stem))
-                else:
-                    self.columns[column.name] = column
+        for file in self._tables():
+            column = self._describe(file)
+            if column is None:
+                skipped.append(repr(self._name(file)))
+            else:
+                self.columns[column.name] = column
         self.notes: tuple[str, ...] = ()
         if skipped:
             self.notes = (f"Columns whose values are neither numbers nor texts are left out: {', '.join(skipped)}.",)
+
+    def _tables(self) -> list[Path]:
+        """The files of columns without pictures; a slash in a column's name is a folder."""
+        plain = [entry for entry in self._path.iterdir() if entry.name not in self.columns]
+        nested = [file for entry in plain if entry.is_dir() for file in entry.rglob("*.npz")]
+        tables = [entry for entry in plain if entry.suffix == ".npz" and entry.name not in (LENGTHS, OFFSETS)]
+        return sorted(nested + tables)
+
+    def _name(self, file: Path) -> str:
+        return file.relative_to(self._path).with_suffix("").as_posix()
 
     def _describe(self, file: Path) -> Column | None:
         values = load_rows(file)
@@ -63,7 +73,7 @@ class FolderRows:
         dtype = "str" if values.dtype.kind == "U" else str(values.dtype.newbyteorder("="))
         if dtype not in DTYPES or (dtype == "str" and values.ndim > 1):
             return None
-        return Column(name=file.stem, dtype=dtype, shape=values.shape[1:], role="observation")
+        return Column(name=self._name(file), dtype=dtype, shape=values.shape[1:], role="observation")
 
     def _describe_pictures(self, folder: Path) -> Column:
         import simplejpeg
@@ -134,13 +144,14 @@ class FolderRows:
 
     def files(self) -> list[Path]:
         """Every file of the dataset (see `Rows.files`)."""
-        return [file for file in sorted(self._path.rglob("*")) if file.is_file()]
+        pictures = [file for name in self.columns for file in sorted((self._path / name).glob("ep_*"))]
+        return [self._path / LENGTHS, *self._tables(), *pictures]
 
     def disk_bytes(self) -> dict[str, int]:
         """Column -> bytes on disk (see `Rows.disk_bytes`)."""
         sizes = dict.fromkeys(self.columns, 0)
         for file in self.files():
-            name = file.stem if file.parent == self._path else file.parent.name
+            name = self._name(file) if file.suffix == ".npz" else file.parent.name
             if name in sizes:
                 sizes[name] += file.stat().st_size
         return sizes

@@ -26,6 +26,9 @@ from swm.data.formats.tables import lance_module
 EPISODE, STEP = "episode_idx", "step_idx"
 VIDEOS, EPISODES = "_videos", "_episodes"
 
+_PARTS = ("_versions", "data", "_deletions")
+"""Folders of a Lance table that hold its content."""
+
 
 class LanceRows:
     """The rows of one table and of the tables beside it (see `swm.data.formats.stable_rows.Rows`)."""
@@ -202,7 +205,7 @@ class LanceRows:
     def files(self) -> list[Path]:
         """Every file of the tables (see `Rows.files`)."""
         tables = (self._path, self._beside(VIDEOS), self._beside(EPISODES))
-        return [file for table in tables for file in sorted(table.rglob("*")) if file.is_file()]
+        return [file for table in tables for part in _PARTS for file in _files(table / part)]
 
     def disk_bytes(self) -> dict[str, int]:
         """Column -> bytes on disk; the table of videos is shared out evenly (see `Rows.disk_bytes`)."""
@@ -210,7 +213,7 @@ class LanceRows:
         names = {field.id(): field.name() for field in table.lance_schema.fields()}
         stats = {names.get(field.id): int(field.bytes_on_disk) for field in table.stats.data_stats().fields}
         cameras = {name for _, name in self._videos}
-        size = sum(file.stat().st_size for file in self._beside(VIDEOS).rglob("*") if file.is_file())
+        size = sum(file.stat().st_size for file in _files(self._beside(VIDEOS)))
         return {name: size // len(cameras) if name in cameras else stats.get(name, 0) for name in self.columns}
 
 
@@ -230,6 +233,10 @@ def guard(path: Path) -> Iterator[None]:
 def _open(path: Path, version: int | None) -> Any:
     with guard(path):
         return lance_module().dataset(str(path), version=version)
+
+
+def _files(folder: Path) -> list[Path]:
+    return [file for file in sorted(folder.rglob("*")) if file.is_file()]
 
 
 def _kind(kind: Any) -> tuple[str, tuple[int, ...]]:
