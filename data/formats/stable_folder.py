@@ -6,7 +6,7 @@ episode.
 """
 
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,31 +34,24 @@ class FolderRows:
             DatasetError: a file is missing or damaged, or does not have a row for each frame.
         """
         self._path = path
-        self.lengths = np.array(load_rows(path / LENGTHS), np.int64)
-        if self.lengths.ndim != 1 or (self.lengths < 0).any():
-            raise DatasetError(f"{path / LENGTHS}: one length per episode is needed, got {self.lengths!r}.")
+        lengths = load_rows(path / LENGTHS)
+        if lengths is None or lengths.ndim != 1 or lengths.dtype.kind not in "iu" or (lengths < 0).any():
+            raise DatasetError(f"{path / LENGTHS}: one length per episode is needed, got {lengths!r}.")
+        self.lengths = lengths.astype(np.int64)
         self._starts = np.cumsum(self.lengths) - self.lengths
-        skipped: list[str] = []
-        self.columns: dict[str, Column] = {}
-        for entry in sorted(path.iterdir()):
-            if entry.is_dir() and any(entry.glob("ep_*")):
-                self.columns[entry.name] = self._describe_pictures(entry)
-        for file in self._tables():
-            column = self._describe(file)
-            if column is None:
-                skipped.append(repr(self._name(file)))
-            else:
-                self.columns[column.name] = column
+        folders = [entry for entry in sorted(path.iterdir()) if entry.is_dir()]
+        self._cameras = [folder for folder in folders if any(folder.glob("ep_*"))]
+        nested = [file for folder in folders if folder not in self._cameras for file in sorted(folder.rglob("*.npz"))]
+        plain = [file for file in sorted(path.glob("*.npz")) if file.name not in (LENGTHS, OFFSETS)]
+        self._tables = plain + nested  # a slash in a column's name has made a folder
+        described = {self._name(file): self._describe(file) for file in self._tables}
+        columns = {camera.name: self._describe_pictures(camera) for camera in self._cameras}
+        columns |= {name: column for name, column in described.items() if column is not None}
+        self.columns: Mapping[str, Column] = columns
+        skipped = ", ".join(repr(name) for name in described if name not in columns)
         self.notes: tuple[str, ...] = ()
         if skipped:
-            self.notes = (f"Columns whose values are neither numbers nor texts are left out: {', '.join(skipped)}.",)
-
-    def _tables(self) -> list[Path]:
-        """The files of columns without pictures; a slash in a column's name is a folder."""
-        plain = [entry for entry in self._path.iterdir() if entry.name not in self.columns]
-        nested = [file for entry in plain if entry.is_dir() for file in entry.rglob("*.npz")]
-        tables = [entry for entry in plain if entry.suffix == ".npz" and entry.name not in (LENGTHS, OFFSETS)]
-        return sorted(nested + tables)
+            self.notes = (f"Columns whose values are neither numbers nor texts are left out: {skipped}.",)
 
     def _name(self, file: Path) -> str:
         return file.relative_to(self._path).with_suffix("").as_posix()
@@ -144,8 +137,8 @@ class FolderRows:
 
     def files(self) -> list[Path]:
         """Every file of the dataset (see `Rows.files`)."""
-        pictures = [file for name in self.columns for file in sorted((self._path / name).glob("ep_*"))]
-        return [self._path / LENGTHS, *self._tables(), *pictures]
+        pictures = [file for camera in self._cameras for file in sorted(camera.glob("ep_*"))]
+        return [self._path / LENGTHS, *self._tables, *pictures]
 
     def disk_bytes(self) -> dict[str, int]:
         """Column -> bytes on disk (see `Rows.disk_bytes`)."""

@@ -152,7 +152,8 @@ class LanceRows:
             codecs.decode("jpeg", [blob or b"" for blob in blobs], out)
         except codecs.PictureError as error:
             raise DatasetError(
-                f"{self._path}: column {column.name!r}, row {rows[error.index]}: the picture cannot be decoded ({error})."
+                f"{self._path}: column {column.name!r}, row {rows[error.index]}: the picture cannot be decoded "
+                f"({error}). Copy the table again."
             ) from error
         return out
 

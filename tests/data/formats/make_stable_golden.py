@@ -74,7 +74,8 @@ def write_videos() -> None:
     source = lance.dataset(str(ROOT / "views" / "views.lance"))
     plain = [name for name in source.schema.names if not name.startswith(("pixels", "goal", "task"))]
     lance.write_dataset(source.to_table(columns=plain), str(folder / "views.lance"))
-    rows, expected = [], {}
+    rows: list[dict[str, Any]] = []
+    expected: dict[str, Any] = {}
     for number, length in enumerate(LENGTHS):
         pictures = episode(number, length)
         for camera in ("top", "side"):
@@ -107,7 +108,7 @@ def encode(frames: list[Any]) -> bytes:
 
 def dump(name: str, dataset: Any, lengths: tuple[int, ...]) -> None:
     """Save every episode as the package's own reader gives it: ``<episode>/<column>``."""
-    found = {}
+    found: dict[str, Any] = {}
     for number, length in enumerate(lengths):
         loaded = dataset.load_chunk(np.array([number]), np.array([0]), np.array([length]))[0]
         found.update({f"{number}/{column}": np.asarray(values) for column, values in loaded.items()})
