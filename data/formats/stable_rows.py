@@ -34,6 +34,7 @@ CONVENTION = (
     "0.1.1 of stable-worldmodel put the episode's first action there); the reward and flags of the first row are "
     "payloads 'initial.<name>'.",
     "Splits are not recorded; an episode's is a function of its seed, or of its number.",
+    "There are no checksums: a wrong number is not found.",
 )
 
 
@@ -196,7 +197,8 @@ class StableReader(EpisodicReader):
         first = self._rows.take(there, np.array([start]))
         found.update({f"initial.{name}": self._translate(name, first[name]) for name in there})
         stored = self._rows.facts(int(self._kept[episode]))
-        return {**found, **{name: value for name, value in stored.items() if _is_array(value)}}
+        found.update({name: value for name, value in stored.items() if _is_array(value)})
+        return {name: value.copy() for name, value in found.items()}
 
     def problems(self) -> Iterator[str]:
         """Read every episode, and check that its constants are constant (see `Reader.problems`)."""
