@@ -23,6 +23,7 @@ from swm.data.loader import Loader
 from swm.data.location import Location
 from swm.data.options import Mode
 from swm.data.statistics import Statistics
+from swm.data.upkeep import CompactReport, compact, tag, versions
 from swm.data.video import write_mp4
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "Clips",
     "Codec",
     "Column",
+    "CompactReport",
     "Dataset",
     "EncodedPictures",
     "EncodedVideo",
@@ -44,10 +46,13 @@ __all__ = [
     "VerifyReport",
     "VideoCodec",
     "Writer",
+    "compact",
     "contact_sheet",
     "create",
     "open",
     "summarize",
+    "tag",
+    "versions",
     "write_mp4",
     "write_preview",
 ]

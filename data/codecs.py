@@ -47,7 +47,7 @@ def encode(codec: str, pictures: NDArray[np.uint8], quality: int) -> list[bytes]
     def run(begin: int, end: int) -> list[bytes]:
         return [encode_one(picture, quality) for picture in pictures[begin:end]]
 
-    return [blob for part in _in_parallel(run, len(pictures)) for blob in part]
+    return [blob for part in in_parallel(run, len(pictures)) for blob in part]
 
 
 def decode(codec: str, blobs: Sequence[Any], out: NDArray[np.uint8]) -> None:
@@ -65,12 +65,12 @@ def decode(codec: str, blobs: Sequence[Any], out: NDArray[np.uint8]) -> None:
             except (ValueError, OSError, RuntimeError) as error:
                 raise PictureError(index, error) from error
 
-    _in_parallel(run, len(out))
+    in_parallel(run, len(out))
 
 
-def _in_parallel(run: Callable[[int, int], Any], count: int) -> list[Any]:
-    """Call ``run(begin, end)`` over ranges that cover ``range(count)``; results in order."""
-    workers = min(_threads(), count // _CHUNK)
+def in_parallel(run: Callable[[int, int], Any], count: int, chunk: int = _CHUNK) -> list[Any]:
+    """Call ``run(begin, end)`` over ranges of `chunk` or more that cover ``range(count)``; results in order."""
+    workers = min(_threads(), count // chunk)
     if workers < 2:
         return [run(0, count)]
     edges = [count * part // workers for part in range(workers + 1)]

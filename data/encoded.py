@@ -53,20 +53,29 @@ class EncodedPictures:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class EncodedVideo:
-    """N pictures as one video whose groups of pictures can be decoded alone."""
+class VideoIndex:
+    """What must be known of a video of N pictures to decode any of them from a few of its bytes."""
 
     codec: VideoCodec
-    content: bytes
-    """A complete MP4 file."""
     picture: tuple[int, int, int]
     """Height, width, channels."""
     frame_offsets: NDArray[np.int64]
-    """Shape (N + 1,): frame i is in bytes ``frame_offsets[i]:frame_offsets[i + 1]`` of `content`."""
+    """Shape (N + 1,): frame i is in bytes ``frame_offsets[i]:frame_offsets[i + 1]`` of the file."""
     keyframes: NDArray[np.int64]
     """Sorted frame numbers at which decoding may begin; the first is 0."""
     header: bytes
     """What the decoder must know before the first frame (the codec's extradata)."""
+
+    def __len__(self) -> int:
+        return len(self.frame_offsets) - 1
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class EncodedVideo(VideoIndex):
+    """N pictures as one video whose groups of pictures can be decoded alone."""
+
+    content: bytes
+    """A complete MP4 file."""
 
     dtype = np.dtype(np.uint8)
 
@@ -80,11 +89,12 @@ class EncodedVideo:
         """Always 4."""
         return 4
 
-    def __len__(self) -> int:
-        return len(self.frame_offsets) - 1
-
     def decode(self) -> NDArray[np.uint8]:
-        """The pictures, shape `shape`."""
+        """The pictures, shape `shape`.
+
+        Raises:
+            PictureError: bytes that are no such video.
+        """
         from swm.data import videos
 
         return videos.decode(self)

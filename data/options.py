@@ -31,6 +31,8 @@ class WriteOptions:
     """How the data came to be, JSON-ready: command, code version, environment, policy."""
     val_fraction: float = 0.1
     """Share of the episodes that is held out, in [0, 1]."""
+    recorder: str | None = None
+    """This writer's name among several that write at the same time; None to be alone."""
 
     def __post_init__(self) -> None:
         """Check every value."""

@@ -25,10 +25,17 @@ FORMATS: Registry[FormatRow] = Registry(
     "dataset format",
     {
         "frames": FormatRow(
-            target="swm.data.formats.frames:FramesReader",
-            writer="swm.data.formats.frames_writer:FramesWriter",
-            detect="swm.data.formats.frames:detect",
+            target="swm.data.formats.lance_reader:LanceReader",
+            writer="swm.data.formats.lance_writer:FramesWriter",
+            detect="swm.data.formats.lance_reader:detect_frames",
             summary="Lance tables with one row per step and one encoded picture per row: fast random access",
+            remote=True,
+        ),
+        "video": FormatRow(
+            target="swm.data.formats.lance_reader:LanceReader",
+            writer="swm.data.formats.lance_writer:VideoWriter",
+            detect="swm.data.formats.lance_reader:detect_video",
+            summary="Lance tables with one H.264 or AV1 video per episode and camera: small",
             remote=True,
         ),
         "mp4": FormatRow(

@@ -11,7 +11,7 @@ from swm.data.columns import Array, Column
 
 
 def numbers_to_arrow(column: Column, values: Array, missing: NDArray[np.bool_] | None) -> pa.Array:
-    """Turn one value per row into an Arrow array.
+    """Turn one value or text per row into an Arrow array.
 
     Args:
         column: a column without codec.

@@ -1,20 +1,20 @@
-"""Lance tables on the local disk: opening, appending, locking. The one place that imports lance."""
+"""Lance tables, on local disks and in object stores. The one place that imports lance."""
 
 import contextlib
-import fcntl
-import os
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from swm.core.errors import DatasetError
+from swm.data.location import Location
 
-STEPS, EPISODES, LOCK = "steps.lance", "episodes.lance", ".lock"
+STEPS, EPISODES, VIDEOS = "steps.lance", "episodes.lance", "videos.lance"
 
 _FILE_VERSION = "2.2"
+_REMOTE_BLOCK = 4096
+"""Bytes that an object store is asked for at least: small pictures lie far apart in a shuffled batch."""
 
 
 def lance_module() -> Any:
@@ -34,103 +34,117 @@ def lance_module() -> Any:
     return lance
 
 
-def has_table(path: Path) -> bool:
-    """Whether a table was ever committed at `path`."""
-    versions = path / "_versions"
-    return versions.is_dir() and any(name.suffix == ".manifest" for name in versions.iterdir())
-
-
-def open_table(path: Path, version: int | None = None) -> Any:
-    """Open a version (None: the latest) of the table at `path`.
-
-    Raises:
-        DatasetError: the table or the version does not exist.
-    """
-    lance = lance_module()
-    try:
-        return lance.dataset(str(path), version=version)
-    except (ValueError, OSError) as error:
-        if version is not None and has_table(path):
-            known = [entry["version"] for entry in lance.dataset(str(path)).versions()]
-            raise DatasetError(f"{path} has no version {version}. Versions on disk: {known}.") from error
-        raise DatasetError(f"no table can be opened at {path}: {error}") from error
-
-
-def write_table(path: Path, rows: pa.Table, base: Any | None) -> Any:
-    """Commit `rows` to the table at `path` and return the table as it is then.
+@contextlib.contextmanager
+def translated(what: str, advice: str = "") -> Iterator[None]:
+    """Turn whatever Lance raises into a `DatasetError`; a panic of its Rust code too.
 
     Args:
-        path: of the table.
-        rows: what to write.
-        base: the version to append to; versions after it are taken back. None replaces the
-            table's content, whatever it was.
+        what: the beginning of the message: what failed.
+        advice: its end: what to do.
     """
-    lance = lance_module()
-    if base is None:
-        mode = "overwrite" if has_table(path) else "create"
-        return lance.write_dataset(rows, str(path), mode=mode, data_storage_version=_FILE_VERSION)
-    if base.latest_version != base.version:
-        base.restore()
-    return lance.write_dataset(rows, base, mode="append")
+    try:
+        yield
+    except DatasetError:
+        raise
+    except (OSError, ValueError, RuntimeError, KeyError, pa.ArrowException) as error:
+        raise DatasetError(f"{what}: {_first_line(error)}.{advice and ' '}{advice}") from error
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        reason = f"the stored bytes make no sense ({_first_line(error)})"
+        raise DatasetError(f"{what}: {reason}.{advice and ' '}{advice}") from error
 
 
-def forget_old_versions(path: Path) -> None:
-    """Delete every version of a table but the latest, and the files that only they use."""
-    open_table(path).cleanup_old_versions(
-        older_than=timedelta(0), delete_unverified=True, error_if_tagged_old_versions=False
-    )
+def _first_line(error: BaseException) -> str:
+    return str(error).partition("\n")[0][:300].rstrip(".")
 
 
-def rows_beyond(latest: Any, committed: Any) -> int:
-    """The number of rows of `latest` that live in files which `committed` does not use."""
-    known = {data.path for fragment in committed.get_fragments() for data in fragment.data_files()}
-    return sum(
-        fragment.count_rows()
-        for fragment in latest.get_fragments()
-        if not any(data.path in known for data in fragment.data_files())
-    )
+def has_table(place: Location) -> bool:
+    """Whether a table was ever committed at `place`."""
+    if place.is_local:
+        versions = place.path / "_versions"
+        return versions.is_dir() and any(name.suffix == ".manifest" for name in versions.iterdir())
+    with translated(f"{place} cannot be reached"):
+        return any(name.endswith(".manifest") for name in place.names("_versions"))
 
 
-def lock(path: Path) -> int:
-    """Become the one writer of the dataset at `path`; the system releases the lock when the process dies.
-
-    Returns:
-        A file descriptor; closing it releases the lock.
+def open_table(place: Location, version: int | str | None = None) -> Any:
+    """Open a version (None: the latest; a text: a tag) of the table at `place`.
 
     Raises:
-        DatasetError: another writer has it.
+        DatasetError: the table or the version does not exist, or it is damaged.
     """
-    handle = os.open(path / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    lance = lance_module()
+    options = {} if place.is_local else {"block_size": _REMOTE_BLOCK, "storage_options": dict(place.storage_options)}
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        owner = os.read(handle, 32).decode() or "unknown"
-        os.close(handle)
-        raise DatasetError(
-            f"another writer has {path} open (process {owner}). Wait until it closes, or write to another dataset."
-        ) from None
-    os.ftruncate(handle, 0)
-    os.pwrite(handle, str(os.getpid()).encode(), 0)
-    return handle
+        with translated(f"no table can be opened at {place}"):
+            return lance.dataset(place.uri, version=version, **options)
+    except DatasetError:
+        if version is None or not has_table(place):
+            raise
+        table = open_table(place)
+        known = [*sorted(table.tags.list()), *(entry["version"] for entry in table.versions())]
+        if version in known:
+            raise
+    raise DatasetError(f"{place} has no version {version}. Versions on disk: {known}.")
 
 
-def is_locked(path: Path) -> bool:
-    """Whether some writer has the dataset at `path` open."""
-    with contextlib.ExitStack() as stack:
-        try:
-            handle = stack.enter_context(_opened(path / LOCK))
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except FileNotFoundError:
-            return False
-        except BlockingIOError:
-            return True
-    return False
-
-
-@contextlib.contextmanager
-def _opened(path: Path) -> Iterator[int]:
-    handle = os.open(path, os.O_RDONLY)
+def create_table(place: Location, schema: pa.Schema) -> Any:
+    """Make an empty table, or open the one that another process has just made."""
     try:
-        yield handle
-    finally:
-        os.close(handle)
+        return lance_module().write_dataset(schema.empty_table(), place.uri, mode="create", **_writing(place))
+    except OSError:
+        if not has_table(place):
+            raise
+        return open_table(place)
+
+
+def replace_table(place: Location, rows: pa.Table) -> Any:
+    """Commit `rows` as the whole content of the table, whatever it was; earlier versions stay readable."""
+    mode = "overwrite" if has_table(place) else "create"
+    return lance_module().write_dataset(rows, place.uri, mode=mode, **_writing(place))
+
+
+def stage(place: Location, rows: pa.Table) -> list[Any]:
+    """Write rows beside a table; `commit` makes them part of it."""
+    from lance.fragment import write_fragments
+
+    fragments: list[Any] = write_fragments(rows, place.uri, mode="append", **_writing(place))
+    return fragments
+
+
+def commit(table: Any, place: Location, fragments: list[Any]) -> tuple[Any, int]:
+    """Append staged rows to the newest version of a table; other processes may do the same at the same time.
+
+    Returns:
+        The table as it is then, and the row at which the new ones begin.
+    """
+    lance = lance_module()
+    options = None if place.is_local else dict(place.storage_options)
+    committed = lance.LanceDataset.commit(
+        place.uri, lance.LanceOperation.Append(fragments), read_version=table.version, storage_options=options
+    )
+    ours = {data.path for fragment in fragments for data in fragment.files}
+    first = 0
+    for fragment in committed.get_fragments():
+        if any(data.path in ours for data in fragment.data_files()):
+            return committed, first
+        first += fragment.metadata.num_rows
+    raise RuntimeError(f"the rows that were committed to {place} are not in it")
+
+
+def continues(latest: Any, earlier: Any) -> bool:
+    """Whether `latest` begins with the files of `earlier`: nothing was replaced in between."""
+    before = [data.path for fragment in earlier.get_fragments() for data in fragment.data_files()]
+    after = [data.path for fragment in latest.get_fragments() for data in fragment.data_files()]
+    return after[: len(before)] == before
+
+
+def forget_old_versions(table: Any) -> None:
+    """Delete every version but the latest and the tagged ones, and the files that only they use."""
+    table.cleanup_old_versions(older_than=timedelta(0), delete_unverified=True, error_if_tagged_old_versions=False)
+
+
+def _writing(place: Location) -> dict[str, Any]:
+    options = {} if place.is_local else {"storage_options": dict(place.storage_options)}
+    return {"data_storage_version": _FILE_VERSION, **options}

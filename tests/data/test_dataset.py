@@ -18,6 +18,7 @@ import pytest
 
 import swm.data
 from swm.core.errors import DatasetError, InvalidValueError, UnknownNameError
+from swm.core.registry import load_target
 from swm.data.statistics import stream_statistics
 
 
@@ -187,7 +188,7 @@ def test_a_newer_schema_is_refused(make_dataset: Any) -> None:
     facts["schema_version"] += 1
     rows = table.to_table().replace_schema_metadata({b"swm": json.dumps(facts).encode()})
     lance.write_dataset(rows, table.uri, mode="overwrite", data_storage_version="2.2")
-    with pytest.raises(DatasetError, match=r"schema version 2; this installation reads up to 1\. Upgrade"):
+    with pytest.raises(DatasetError, match=r"schema version 3; this installation reads up to 2\. Upgrade"):
         swm.data.open(dataset.uri)
 
 
@@ -241,4 +242,7 @@ def test_importing_the_room_loads_nothing_heavy() -> None:
 
 def test_every_public_name_exists() -> None:
     assert all(hasattr(swm.data, name) for name in swm.data.__all__)
-    assert all(swm.data.FORMATS.load(name) for name in swm.data.FORMATS)
+    for name, row in swm.data.FORMATS.items():
+        assert swm.data.FORMATS.load(name)
+        assert load_target(row.detect)
+        assert row.writer is None or load_target(row.writer)

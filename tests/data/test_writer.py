@@ -224,16 +224,21 @@ def test_an_unknown_split_is_named(make_dataset: Any) -> None:
 
 def stop_before(monkeypatch: pytest.MonkeyPatch, table: str, commits: int) -> None:
     """Make the commit number `commits` to `table` fail, as a full disk does."""
-    write, seen = tables.write_table, {"count": 0}
+    seen = {"count": 0}
 
-    @functools.wraps(write)
-    def stopped(path: Path, rows: Any, base: Any) -> Any:
-        seen["count"] += path.name == table
-        if path.name == table and seen["count"] == commits:
-            raise OSError("no space left on device")
-        return write(path, rows, base)
+    def stopping(place_of: int, real: Any) -> Any:
+        @functools.wraps(real)
+        def stopped(*args: Any) -> Any:
+            here = args[place_of].uri.endswith(table)
+            seen["count"] += here
+            if here and seen["count"] == commits:
+                raise OSError("no space left on device")
+            return real(*args)
 
-    monkeypatch.setattr(tables, "write_table", stopped)
+        return stopped
+
+    monkeypatch.setattr(tables, "commit", stopping(1, tables.commit))
+    monkeypatch.setattr(tables, "replace_table", stopping(0, tables.replace_table))
 
 
 @pytest.mark.parametrize("table", [tables.STEPS, tables.EPISODES])
