@@ -73,7 +73,8 @@ def rows(case: FormatCase) -> None:
                 require(set(read) == set(part), "read() gives the columns that were asked for")
                 for name in part:
                     require(
-                        same_array(read[name], whole[name][chosen]), f"{count} rows of {name!r} are those of the whole column"
+                        same_array(read[name], whole[name][chosen]),
+                        f"{count} rows of {name!r} are those of the whole column",
                     )
         pictures = [column for column in dataset.columns.values() if column.codec is not None]
         for column in pictures:
@@ -123,7 +124,9 @@ def clips(case: FormatCase) -> None:
         for place, (number, start) in enumerate(zip(*made.locate(indices), strict=True)):
             episode = dataset.episode(int(number))
             for name, values in episode.observation.items():
-                require(same_array(batch[name][place], values[start : start + 3 : 2]), f"clips of {name!r} are its slices")
+                require(
+                    same_array(batch[name][place], values[start : start + 3 : 2]), f"clips of {name!r} are its slices"
+                )
             action = episode.action[start : start + 2].reshape(1, -1)
             require(same_array(batch["action"][place], action), "a clip's actions are those between its observations")
         numbers = [name for name in made.columns if dataset.columns[name].dtype != "str"]
