@@ -70,6 +70,7 @@ def same_episodes(a: Episode, b: Episode) -> bool:
 
 
 def same_array(a: Array, b: Array) -> bool:
+    """Whether two arrays are the same to the last bit; of texts, whatever width they are kept in."""
     if a.dtype.kind == "U" == b.dtype.kind:
         return a.shape == b.shape and bool((a == b).all())
     return equal(a, b)

@@ -13,7 +13,6 @@ from swm.core.errors import DatasetError, InvalidValueError, SwmError
 from swm.data.dataset import Dataset
 from swm.data.encoded import EncodedPictures, EncodedVideo
 from swm.data.episode import TRANSITIONS, Episode
-from swm.data.formats import FORMATS
 from swm.testing.common import require
 from swm.testing.format_case import FormatCase, copy_of, files_of, quiet, same_episodes
 from swm.testing.format_samples import LENGTHS, differences, odd_samples, sample, unexplained
