@@ -135,7 +135,10 @@ def _decode_png(blob: Any, out: Picture) -> None:
         decoder.thread_count = 1
     packet = av.Packet(blob)
     packet.is_keyframe = True  # or FFmpeg takes the picture for a difference to the one before
-    frames = decoder.decode(packet)
+    try:
+        frames = decoder.decode(packet)
+    except av.FFmpegError as error:
+        raise ValueError(f"not a PNG picture: {error}") from error
     if len(frames) != 1:
         raise ValueError("not a PNG picture")
     picture = frames[0].to_ndarray(format="gray" if out.shape[2] == 1 else "rgb24")

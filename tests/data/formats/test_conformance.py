@@ -1,6 +1,7 @@
 """Every dataset format keeps the laws of `check_format`, and each law finds the fault that it is for."""
 
 import hashlib
+import importlib
 import json
 import os
 import pickle
@@ -30,9 +31,26 @@ GIVEN = {"stable-worldmodel": sorted(place for place in (GOLDEN / "stable_worldm
 """Datasets that are there already, which formats that are only read need."""
 
 
+def later_hdf5(place: Path) -> None:
+    import h5py
+
+    values = importlib.import_module("swm.data.formats.hdf5_values")
+    with h5py.File(place, "r+") as file:
+        values.seal(file, "swm", json.dumps({**values.unseal(file, "swm"), "schema_version": 9}))
+
+
+def later_lerobot(place: Path) -> None:
+    file = place / "meta" / "info.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "codebase_version": "v9.0"}))
+
+
+FUTURE = {"hdf5": later_hdf5, "robomimic": later_hdf5, "lerobot": later_lerobot}
+"""How a dataset comes to claim a later version, where its files have no plain ``"schema_version"``."""
+
+
 @pytest.mark.parametrize(("name", "law"), [(name, law) for name in FORMATS for law in laws_of(name)])
 def test_format(name: str, law: str, tmp_path: Path) -> None:
-    check_format(name, tmp_path, [law], datasets=GIVEN.get(name, ()))
+    check_format(name, tmp_path, [law], datasets=GIVEN.get(name, ()), future=FUTURE.get(name))
 
 
 # A format as small as one can be: the index in toy.json, an episode per file.
