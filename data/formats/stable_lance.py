@@ -47,12 +47,13 @@ class LanceRows:
         table = _open(path, version)
         self.version: int = table.version
         self._opened[path] = os.getpid(), table
-        if EPISODE not in table.schema.names:
-            raise DatasetError(
-                f"{path} is a Lance table without the column {EPISODE!r}: it is not one of stable-worldmodel. "
-                f"Its columns: {', '.join(table.schema.names)}."
-            )
         with guard(path):
+            schema = table.schema
+            if EPISODE not in schema.names:
+                raise DatasetError(
+                    f"{path} is a Lance table without the column {EPISODE!r}: it is not one of stable-worldmodel. "
+                    f"Its columns: {', '.join(schema.names)}."
+                )
             ids = table.to_table(columns=[EPISODE])[EPISODE].to_numpy()
         starts = np.flatnonzero(np.diff(ids, prepend=ids[:1] - 1))
         self._ids: list[int] = ids[starts].tolist()
@@ -62,7 +63,7 @@ class LanceRows:
         self._starts = starts
         self._videos = self._find_videos()
         self._skipped: list[str] = []
-        self.columns: Mapping[str, Column] = self._describe(table)
+        self.columns: Mapping[str, Column] = self._describe(schema)
         self.notes = self._notes()
 
     def _beside(self, suffix: str) -> Path:
@@ -83,9 +84,9 @@ class LanceRows:
             rows = self._table(path).to_table(columns=[EPISODE, "video_key"]).to_pylist()
         return {(row[EPISODE], row["video_key"]): place for place, row in enumerate(rows)}
 
-    def _describe(self, table: Any) -> dict[str, Column]:
+    def _describe(self, schema: Any) -> dict[str, Column]:
         found = {}
-        for field in table.schema:
+        for field in schema:
             if field.name in (EPISODE, STEP):
                 continue
             kind = _kind(field.type)
@@ -210,9 +211,10 @@ class LanceRows:
 
     def disk_bytes(self) -> dict[str, int]:
         """Column -> bytes on disk; the table of videos is shared out evenly (see `Rows.disk_bytes`)."""
-        table = self._table(self._path)
-        names = {field.id(): field.name() for field in table.lance_schema.fields()}
-        stats = {names.get(field.id): int(field.bytes_on_disk) for field in table.stats.data_stats().fields}
+        with guard(self._path):
+            table = self._table(self._path)
+            names = {field.id(): field.name() for field in table.lance_schema.fields()}
+            stats = {names.get(field.id): int(field.bytes_on_disk) for field in table.stats.data_stats().fields}
         cameras = {name for _, name in self._videos}
         size = sum(file.stat().st_size for file in _files(self._beside(VIDEOS)))
         return {name: size // len(cameras) if name in cameras else stats.get(name, 0) for name in self.columns}

@@ -4,6 +4,7 @@ A child process does the reading, because native libraries may take their proces
 a program: it takes requests as lines of JSON and answers each with one word and a reason.
 """
 
+import contextlib
 import json
 import os
 import pickle
@@ -12,11 +13,14 @@ import select
 import shutil
 import subprocess
 import sys
+import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -33,8 +37,13 @@ GIVEN = {"stable-worldmodel": ROOT / "tests" / "golden" / "stable_worldmodel"}
 
 TIMEOUT_SECONDS = 60.0
 MEMORY_BYTES = 16 << 30
-GOOD = ("same", "refused", "found", "unchecked")
-"""Right data; an error of this package; other data that verify() reports; other data, and a note on checksums."""
+GOOD = ("same", "refused", "found", "unchecked", "upstream")
+"""Right data; an error of this package; other data that verify() reports; other data, and a note on checksums; and
+an abort that no Python code can prevent.
+"""
+
+UPSTREAM = "ffi_stream.rs"
+"""Where Arrow's Rust implementation aborts the process over an error message of Lance that has a zero byte in it."""
 
 CASES = [(name, "") for name, row in FORMATS.items() if row.writer] + [
     (name, place.name) for name, folder in GIVEN.items() for place in sorted(folder.iterdir()) if place.is_dir()
@@ -51,30 +60,38 @@ damage = st.tuples(
 class Child:
     """The process that reads; a new one takes the place of one that died."""
 
-    def __init__(self) -> None:
+    def __init__(self, *program: str) -> None:
+        self.program = program or (__file__,)
         self.process: subprocess.Popen[str] | None = None
+        self.stack = contextlib.ExitStack()
+        self.errors = self.stack.enter_context(tempfile.TemporaryFile("w+", errors="replace"))
 
-    def ask(self, request: dict[str, Any]) -> tuple[str, str]:
+    def ask(self, request: dict[str, Any], timeout_seconds: float = TIMEOUT_SECONDS) -> tuple[str, str]:
         process = self.process or self.start()
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write(json.dumps(request) + "\n")
         process.stdin.flush()
-        ready, _, _ = select.select([process.stdout], [], [], TIMEOUT_SECONDS)
+        ready, _, _ = select.select([process.stdout], [], [], timeout_seconds)
         answer = process.stdout.readline() if ready else ""
         if answer:
             word, reason = json.loads(answer)
             return word, reason
         self.stop()
-        return ("died", f"with exit status {process.returncode}") if ready else ("hung", f"for {TIMEOUT_SECONDS} s")
+        if not ready:
+            return "hung", f"for {timeout_seconds} s"
+        self.errors.seek(0)
+        said = self.errors.read()
+        self.errors.truncate(0)
+        return "upstream" if UPSTREAM in said else "died", f"with exit status {process.returncode}: {said[-500:]}"
 
     def start(self) -> "subprocess.Popen[str]":
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, sys.path)])}
         self.process = subprocess.Popen(
-            [sys.executable, __file__],
+            [sys.executable, *self.program],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=self.errors,
             text=True,
             env=environment,
         )
@@ -82,6 +99,8 @@ class Child:
 
     def stop(self) -> None:
         if self.process is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(0.5)
             self.process.kill()
             self.process.communicate()
         self.process = None
@@ -90,7 +109,11 @@ class Child:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self.process is not None and self.process.stdin is not None:
+            self.process.stdin.close()
+            self.process.stdin = None
         self.stop()
+        self.stack.close()
 
 
 @pytest.fixture(scope="module")
@@ -160,6 +183,37 @@ def test_damage(name: str, layout: str, tmp_path: Path, child: Child) -> None:
 @pytest.mark.parametrize(("name", "layout"), CASES)
 def test_much_damage(name: str, layout: str, tmp_path: Path, child: Child) -> None:
     fuzz(name, layout, tmp_path, child, 300)
+
+
+@pytest.mark.parametrize(
+    ("program", "word"),
+    [
+        ("import os; input(); os.abort()", "died"),
+        ("import sys; input(); sys.exit('panicked at ffi_stream.rs:257')", "upstream"),
+        ("import time; input(); time.sleep(60)", "hung"),
+        ("input(); print('[\"same\", 1]')", "same"),
+    ],
+)
+def test_the_end_of_a_child_is_seen(program: str, word: str) -> None:
+    with Child("-c", program) as child:
+        assert child.ask({}, 2.0)[0] == word
+
+
+@pytest.mark.parametrize(
+    ("fault", "word"),
+    [
+        (lambda episode: {}[episode], "raised"),
+        (lambda episode: replace(episode, reward=episode.reward.astype(np.float32)), "misshapen"),
+        (lambda episode: replace(episode, reward=episode.reward + 1), "silent"),
+        (lambda episode: episode, "same"),
+    ],
+)
+def test_a_fault_of_a_reader_is_seen(
+    fault: Callable[[Any], Any], word: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, whole = make("frames", "", tmp_path), swm.data.Dataset.episode
+    monkeypatch.setattr(swm.data.Dataset, "episode", lambda self, index: fault(whole(self, index)))
+    assert answer({"format": "frames", "place": place, "expected": tmp_path / "expected"})[0] == word
 
 
 def answer(request: dict[str, Any]) -> tuple[str, str]:
