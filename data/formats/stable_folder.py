@@ -131,8 +131,12 @@ class FolderRows:
         blobs = [_bytes(self._picture(name, row)) for row in rows]
         return EncodedPictures(codec="jpeg", blobs=blobs, picture=(height, width, channels))
 
-    def facts(self, episode: int) -> dict[str, Any]:
+    def facts(self) -> list[dict[str, Any]]:
         """Nothing: this layout has no such place (see `Rows.facts`)."""
+        return [{} for _ in self.lengths]
+
+    def extras(self, episode: int) -> dict[str, Array]:
+        """Nothing: this layout has no such place (see `Rows.extras`)."""
         return {}
 
     def files(self) -> list[Path]:

@@ -6,7 +6,6 @@ row per episode and camera with the MP4 as a blob. ``<name>_episodes.lance``, wh
 row per episode with what was stored once for all of it.
 """
 
-import functools
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -62,6 +61,7 @@ class LanceRows:
         self.lengths = np.diff(np.append(starts, len(ids))).astype(np.int64)
         self._starts = starts
         self._videos = self._find_videos()
+        self._facts: dict[int, int] = {}
         self._skipped: list[str] = []
         self.columns: Mapping[str, Column] = self._describe(schema)
         self.notes = self._notes()
@@ -191,18 +191,26 @@ class LanceRows:
         height, width, channels = self.columns[name].shape
         return EncodedPictures(codec="jpeg", blobs=self._blobs(name, rows), picture=(height, width, channels))
 
-    def facts(self, episode: int) -> dict[str, Any]:
-        """What the side table has for an episode (see `Rows.facts`)."""
-        return self._side.get(self._ids[episode], {})
-
-    @functools.cached_property
-    def _side(self) -> dict[int, dict[str, Any]]:
+    def facts(self) -> list[dict[str, Any]]:
+        """The numbers of the side table (see `Rows.facts`)."""
         path = self._beside(EPISODES)
         if not path.is_dir():
+            return [{} for _ in self._ids]
+        with guard(path):
+            table = self._table(path)
+            rows = table.to_table(columns=_names(table.schema, numbers=True)).to_pylist()
+        self._facts = {row.pop(EPISODE): place for place, row in enumerate(rows)}
+        return [rows[self._facts[episode]] if episode in self._facts else {} for episode in self._ids]
+
+    def extras(self, episode: int) -> dict[str, Array]:
+        """The texts, vectors and bytes of the side table (see `Rows.extras`)."""
+        path, place = self._beside(EPISODES), self._facts.get(self._ids[episode])
+        if place is None:
             return {}
         with guard(path):
-            rows = self._table(path).to_table().to_pylist()
-        return {row.pop(EPISODE): {name: _fact(value) for name, value in row.items()} for row in rows}
+            table = self._table(path)
+            (row,) = table.take([place], columns=_names(table.schema, numbers=False)).to_pylist()
+        return {name: _array(value) for name, value in row.items() if value is not None}
 
     def files(self) -> list[Path]:
         """Every file of the tables (see `Rows.files`)."""
@@ -259,8 +267,14 @@ def _kind(kind: Any) -> tuple[str, tuple[int, ...]]:
         return "", ()
 
 
-def _fact(value: Any) -> Any:
-    """A value of the side table: bytes and vectors become arrays."""
+def _names(schema: Any, *, numbers: bool) -> list[str]:
+    """The columns of the side table that hold one number per episode (and its index), or the others."""
+    plain = {field.name for field in schema if _kind(field.type) in [(dtype, ()) for dtype in DTYPES[:-1]]}
+    return [name for name in schema.names if (name in plain) == numbers]
+
+
+def _array(value: Any) -> Array:
+    """A value of the side table."""
     if isinstance(value, bytes):
         return np.frombuffer(value, np.uint8)
-    return np.array(value, np.float32) if isinstance(value, list) else value
+    return np.array(value, np.float32 if isinstance(value, list) else np.str_)

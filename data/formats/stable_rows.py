@@ -56,8 +56,12 @@ class Rows(Protocol):
         """The pictures of some rows as they are stored; None if they cannot be had one by one."""
         ...
 
-    def facts(self, episode: int) -> dict[str, Any]:
-        """Texts, numbers and arrays that were stored once for the whole episode."""
+    def facts(self) -> list[dict[str, Any]]:
+        """Numbers that were stored once per episode, for each of the E."""
+        ...
+
+    def extras(self, episode: int) -> dict[str, Array]:
+        """Texts, vectors and bytes that were stored once for an episode."""
         ...
 
     def files(self) -> list[Path]:
@@ -132,18 +136,13 @@ class StableReader(EpisodicReader):
         """What holds per episode: the factors of variation and other constants, from each first row."""
         names = self._constants()
         first = self._rows.take(names, self._starts)
+        stored = self._rows.facts()
         found = []
         for place, episode in enumerate(self._kept):
-            facts: dict[str, Any] = {"variation": {}}
-            for name in names:
-                value = first[name][place].tolist()
-                if name in _FACTS:
-                    value = value[0] if isinstance(value, list) else value
-                    facts[name] = int(value) if value == value // 1 else value
-                else:
-                    facts["variation"][name[len("variation_") :]] = value
-            stored = self._rows.facts(int(episode))
-            found.append({**facts, **{name: value for name, value in stored.items() if not _is_array(value)}})
+            values = {name: first[name][place].tolist() for name in names}
+            variation = {name[len("variation_") :]: value for name, value in values.items() if name not in _FACTS}
+            constants = {name: _plain(value) for name, value in values.items() if name in _FACTS}
+            found.append({"variation": variation, **constants, **stored[episode]})
         return found
 
     def _constants(self) -> list[str]:
@@ -196,8 +195,7 @@ class StableReader(EpisodicReader):
         there = [name for name in _ARRIVAL if name in self._sources]
         first = self._rows.take(there, np.array([start]))
         found.update({f"initial.{name}": self._translate(name, first[name]) for name in there})
-        stored = self._rows.facts(int(self._kept[episode]))
-        found.update({name: value for name, value in stored.items() if _is_array(value)})
+        found.update(self._rows.extras(int(self._kept[episode])))
         return {name: value.copy() for name, value in found.items()}
 
     def problems(self) -> Iterator[str]:
@@ -211,7 +209,8 @@ class StableReader(EpisodicReader):
                 yield f"episode {episode}: {error}"
                 continue
             for name in names:
-                if not np.array_equal(values[name], np.broadcast_to(values[name][:1], values[name].shape), True):
+                first = np.broadcast_to(values[name][:1], values[name].shape)
+                if not np.array_equal(values[name], first, equal_nan=first.dtype.kind == "f"):
                     yield f"episode {episode}: {name!r} changes within it; the metadata has the first row's"
 
     def files(self) -> list[Path]:
@@ -236,5 +235,8 @@ def _target(name: str, column: Column) -> str:
     return name
 
 
-def _is_array(value: Any) -> bool:
-    return isinstance(value, np.ndarray)
+def _plain(value: Any) -> Any:
+    """One value for the episode; a whole number that was kept as a float is an integer again."""
+    if isinstance(value, list) and len(value) == 1:
+        return _plain(value[0])
+    return int(value) if isinstance(value, float) and value.is_integer() else value

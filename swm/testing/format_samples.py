@@ -37,7 +37,12 @@ def sample(seed: int, length: int, cameras: Sequence[str] = ("pixels",)) -> Epis
         terminated=last & (seed % 2 == 0),
         truncated=last & (seed % 2 == 1),
         success=rng.random(length) < 0.5,
-        payload={"goal": _pictures(seed, 1)[0], "calibration": rng.normal(size=(3, 3))},
+        payload={
+            "goal": _pictures(seed, 1)[0],
+            "camera.matrix": rng.normal(size=(3, 3)),
+            "task": np.array("go there \N{SNOWMAN}"),
+            "count": np.array(2**62 + 1),
+        },
         metadata={"seed": seed, "variation": {"agent.color": [seed, 0, 255]}, "policy": {"name": "noise", "std": 0.5}},
     )
 

@@ -63,8 +63,7 @@ class Child:
     def __init__(self, *program: str) -> None:
         self.program = program or (__file__,)
         self.process: subprocess.Popen[str] | None = None
-        self.stack = contextlib.ExitStack()
-        self.errors = self.stack.enter_context(tempfile.TemporaryFile("w+", errors="replace"))
+        self.errors = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115
 
     def ask(self, request: dict[str, Any], timeout_seconds: float = TIMEOUT_SECONDS) -> tuple[str, str]:
         process = self.process or self.start()
@@ -113,7 +112,7 @@ class Child:
             self.process.stdin.close()
             self.process.stdin = None
         self.stop()
-        self.stack.close()
+        self.errors.close()
 
 
 @pytest.fixture(scope="module")
