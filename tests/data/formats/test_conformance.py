@@ -35,7 +35,7 @@ def later_hdf5(place: Path) -> None:
     import h5py
 
     values = importlib.import_module("swm.data.formats.hdf5_values")
-    with h5py.File(place, "r+") as file:
+    with h5py.File(place if place.is_file() else next(place.rglob("*.hdf5")), "r+") as file:
         values.seal(file, "swm", json.dumps({**values.unseal(file, "swm"), "schema_version": 9}))
 
 
@@ -44,7 +44,7 @@ def later_lerobot(place: Path) -> None:
     file.write_text(json.dumps({**json.loads(file.read_text()), "codebase_version": "v9.0"}))
 
 
-FUTURE = {"hdf5": later_hdf5, "robomimic": later_hdf5, "lerobot": later_lerobot}
+FUTURE = {"hdf5": later_hdf5, "robomimic": later_hdf5, "minari": later_hdf5, "lerobot": later_lerobot}
 """How a dataset comes to claim a later version, where its files have no plain ``"schema_version"``."""
 
 
