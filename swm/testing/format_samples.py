@@ -1,5 +1,6 @@
 """Episodes to try a dataset format with, and what differs between what was written and what is read."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,9 @@ SIZE = (32, 48)
 """Height and width of the pictures: even, as video wants them, and not square."""
 
 LOSSY = ("jpeg", "h264", "av1")
+NO_EXCUSE = ""
+"""Stands for the name of the thing where no note makes a difference good."""
+
 MIN_PSNR = 30.0
 """Of lossy pictures, in dB. The pictures here are smooth."""
 
@@ -120,7 +124,7 @@ def _compare(name: str, wanted: Array, found: Array, codec: str | None) -> Itera
         yield name, f"{name!r} has the shape {found.shape} instead of {wanted.shape}"
     elif codec in LOSSY:
         if (decibels := psnr(wanted, found)) < MIN_PSNR:
-            yield name, f"{name!r} has {decibels:.1f} dB after {codec}, less than {MIN_PSNR}"
+            yield NO_EXCUSE, f"{name!r} has {decibels:.1f} dB after {codec}, less than {MIN_PSNR}"
     elif not np.array_equal(wanted, found, equal_nan=wanted.dtype.kind == "f" and found.dtype.kind == "f"):
         yield name, f"{name!r} has other values"
 
@@ -134,4 +138,8 @@ def psnr(a: Array, b: Array) -> float:
 def unexplained(found: Iterable[tuple[str, str]], notes: Iterable[str]) -> list[str]:
     """The differences whose thing no note names."""
     text = "\n".join(notes)
-    return [sentence for thing, sentence in found if thing not in text]
+    return [
+        sentence
+        for thing, sentence in found
+        if thing == NO_EXCUSE or not re.search(rf"(?<!\w){re.escape(thing)}(?!\w)", text)
+    ]

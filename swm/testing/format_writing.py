@@ -3,6 +3,7 @@
 import copy
 import re
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,7 @@ def splits(case: FormatCase) -> None:
 
 
 def ownership(case: FormatCase) -> None:
-    """An episode's arrays are the caller's again when write() returns; metadata too."""
+    """An episode's arrays are the caller's again when write() returns."""
     used, place = sample(0, 5), case.new_place()
     expected = copy.deepcopy(used)
     with swm.data.create(place, format=case.name) as writer:
@@ -130,23 +131,17 @@ def interruption(case: FormatCase) -> None:
     """Whenever a writer stops, what opens is whole: the first episodes, none missing in between, or the old dataset."""
     episodes, place = [sample(seed, 4) for seed in range(3)], case.new_place()
     with quiet():
-        try:
-            with swm.data.create(place, format=case.name, shard_size=8) as writer:
-                for number, episode in enumerate(episodes):
-                    writer.write(episode)
-                    seen = copy_of(place, case.new_place()) if place.exists() else None
-                    if seen is not None:
-                        _require_beginning(case, seen, episodes[: number + 1], "a writer that was killed")
-                raise KeyboardInterrupt
-        except KeyboardInterrupt:
-            pass
+        with suppress(KeyboardInterrupt), swm.data.create(place, format=case.name, shard_size=8) as writer:
+            for number, episode in enumerate(episodes):
+                writer.write(episode)
+                if place.exists():
+                    seen = copy_of(place, case.new_place())
+                    _require_beginning(case, seen, episodes[: number + 1], "a writer that was killed")
+            raise KeyboardInterrupt
         left = _require_beginning(case, place, episodes, "a writer that was left by an exception")
         require(left == len(episodes), "the whole episodes written before an exception are committed")
-        try:
-            with swm.data.create(place, format=case.name, mode="overwrite"):
-                raise KeyboardInterrupt
-        except KeyboardInterrupt:
-            pass
+        with suppress(KeyboardInterrupt), swm.data.create(place, format=case.name, mode="overwrite"):
+            raise KeyboardInterrupt
         left = _require_beginning(case, place, episodes, "an overwriting writer that wrote nothing")
         require(left == len(episodes), "a dataset is not replaced by nothing")
 
@@ -224,12 +219,12 @@ def _require_beginning(case: FormatCase, place: Path, episodes: list[Episode], w
     except DatasetError:
         return 0
     require(len(dataset) <= len(episodes), f"{what} leaves no more episodes than it got")
-    _require_written(dataset, episodes[: len(dataset)], writer_notes(case, episodes))
+    _require_written(dataset, episodes[: len(dataset)], _notes_of(case, episodes))
     require(dataset.verify().ok, f"{what} leaves nothing damaged")
     return len(dataset)
 
 
-def writer_notes(case: FormatCase, episodes: list[Episode]) -> list[str]:
+def _notes_of(case: FormatCase, episodes: list[Episode]) -> list[str]:
     """What a writer notes about some episodes."""
     return case.write(episodes)[1]
 
