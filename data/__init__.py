@@ -11,6 +11,9 @@ loader = swm.data.Loader(dataset.clips(num_steps=4), 64, seed=0)
 if __name__ != "swm.data":
     raise ImportError(f"import this package as swm.data, not as {__name__!r}")
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from swm.data.access import create, open
 from swm.data.clips import Clips
 from swm.data.columns import Column
@@ -23,8 +26,13 @@ from swm.data.loader import Loader
 from swm.data.location import Location
 from swm.data.options import Mode
 from swm.data.statistics import Statistics
-from swm.data.upkeep import CompactReport, compact, tag, versions
 from swm.data.video import write_mp4
+
+if TYPE_CHECKING:
+    from swm.data.upkeep import CompactReport, compact, tag, versions
+
+_LAZY = dict.fromkeys(("CompactReport", "compact", "tag", "versions"), "swm.data.upkeep")
+"""What needs Arrow to be imported is imported when first used."""
 
 __all__ = [
     "FORMATS",
@@ -56,3 +64,9 @@ __all__ = [
     "write_mp4",
     "write_preview",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(importlib.import_module(_LAZY[name]), name)
+    raise AttributeError(f"module 'swm.data' has no attribute {name!r}")

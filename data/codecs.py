@@ -62,7 +62,7 @@ def decode(codec: str, blobs: Sequence[Any], out: NDArray[np.uint8]) -> None:
         for index in range(begin, end):
             try:
                 decode_one(blobs[index], out[index])
-            except (ValueError, OSError, RuntimeError) as error:
+            except Exception as error:  # each codec has errors of its own
                 raise PictureError(index, error) from error
 
     in_parallel(run, len(out))

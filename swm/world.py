@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from swm.core.errors import DatasetError, InvalidValueError
+from swm.core.errors import DatasetError, InvalidValueError, UnknownNameError
 from swm.core.factors import FactorSpace, Request
 from swm.core.progress import progress as show_progress
 from swm.core.protocols import Policy
@@ -15,8 +15,11 @@ from swm.core.seeding import episode_seeds
 from swm.rollout import EpisodeRecord, EpisodeRequest, run_episodes
 
 if TYPE_CHECKING:
-    from swm.data import Codec, Dataset, Writer
+    from swm.data import Codec, Dataset, VideoCodec, Writer
     from swm.evaluation import Evaluation, TaskSet
+
+_CODECS: dict[str, "Codec | VideoCodec"] = {"frames": "jpeg", "video": "h264"}
+"""Formats that can be recorded, with the codec that each has unless told otherwise."""
 
 
 class World:
@@ -119,25 +122,34 @@ class World:
         variation: Request = None,
         max_steps: int | None = None,
         overwrite: bool = False,
-        codec: "Codec" = "jpeg",
+        shard: tuple[int, int] | None = None,
+        format: str = "frames",
+        codec: "Codec | VideoCodec | None" = None,
         quality: int = 95,
+        storage_options: Mapping[str, str] | None = None,
         progress: bool = True,
     ) -> "Dataset":
         """Record episodes into a Lance dataset, in the order of their indices.
 
         A recording that was stopped, however rudely, continues where it was: the same call on the
         same `uri` records what is missing and gives the same dataset as one uninterrupted run.
+        Several processes may record shares of one dataset at the same time; together they record
+        the same episodes as one, in the order in which they finish.
 
         Args:
-            uri: where the dataset is or will be.
+            uri: where the dataset is or will be: a path, or a URI such as ``s3://bucket/key``.
             episodes: the number that the dataset shall have.
             policy: ``"expert"``, ``"random"``, ``"noop"``, or a policy.
             seed: the seed of the run.
             variation: as ``options["variation"]``, the same request for every episode.
             max_steps: environment steps per episode; None is the environment's own limit.
             overwrite: discard what is at `uri`.
-            codec: ``"jpeg"``, ``"png"`` or ``"raw"`` for the pictures.
+            shard: ``(k, n)``: record only the episodes k, k + n, k + 2n and so on, beside the other
+                n - 1 recorders. None records them all, alone.
+            format: ``"frames"`` or ``"video"``.
+            codec: of the pictures (see `swm.data.create`); None is the format's own.
             quality: JPEG quality, 1 to 100.
+            storage_options: credentials and settings of an object store.
             progress: show a progress bar.
 
         Returns:
@@ -153,6 +165,13 @@ class World:
 
         if episodes < 1:
             raise InvalidValueError(f"episodes must be at least 1, got {episodes}.")
+        if shard is not None and not 0 <= shard[0] < shard[1]:
+            raise InvalidValueError(f"shard must be (k, n) with 0 <= k < n, got {shard!r}.")
+        if shard is not None and overwrite:
+            raise InvalidValueError("a shard cannot overwrite: it would discard what the others record.")
+        if format not in _CODECS:
+            raise UnknownNameError("format to record in", format, _CODECS)
+        codec = codec or _CODECS[format]
         acting = make_policy(policy, self.executor.action_space, self.env_id) if isinstance(policy, str) else policy
         self.factors.resolve(variation, seed)
         requests = self._requests(episodes, seed, variation, max_steps)
@@ -164,22 +183,35 @@ class World:
                 "variation": variation,
                 "max_steps": max_steps or self.max_episode_steps,
                 "policy": acting.describe(),
+                "format": format,
                 "codec": codec,
                 "quality": quality,
             }
         )
-        mode: data.Mode = "overwrite" if overwrite else "append"
-        with data.create(uri, mode=mode, codec=codec, quality=quality, provenance={"recording": recipe}) as writer:
-            done = writer.num_episodes
-            if done:
-                _check_recipe(uri, data.open(uri).provenance[-1].get("recording", {}), recipe)
-            if done > episodes:
+        with data.create(
+            uri,
+            format=format,
+            mode="overwrite" if overwrite else "append",
+            codec=codec,
+            quality=quality,
+            provenance={"recording": recipe},
+            recorder=None if shard is None else f"{shard[0]}-of-{shard[1]}",
+            storage_options=storage_options,
+        ) as writer:
+            recorded = set()
+            if writer.num_episodes:
+                there = data.open(uri, storage_options=storage_options)
+                _check_recipe(uri, there.provenance[-1].get("recording", {}), recipe)
+                recorded = {episode["metadata"]["index"] for episode in there.episodes}
+            if len(recorded) > episodes:
                 raise DatasetError(
-                    f"{uri} holds {done} episodes already, {episodes} were asked for. "
-                    f"Ask for {done} or more, or overwrite=True to discard them."
+                    f"{uri} holds {len(recorded)} episodes already, {episodes} were asked for. "
+                    f"Ask for {len(recorded)} or more, or overwrite=True to discard them."
                 )
-            self._record(writer, acting, requests, progress)
-        return data.open(uri)
+            first, step = shard or (0, 1)
+            mine = [index for index in range(first, episodes, step) if index not in recorded]
+            self._record(writer, acting, requests, mine, progress)
+        return data.open(uri, storage_options=storage_options)
 
     def evaluate(self, policy: Policy, tasks: "str | TaskSet", *, progress: bool = True) -> "Evaluation":
         """Measure a policy on a fixed set of tasks.
@@ -215,11 +247,19 @@ class World:
     ) -> None:
         self.close()
 
-    def _record(self, writer: "Writer", policy: Policy, requests: Sequence[EpisodeRequest], progress: bool) -> None:
-        """Run the requests that the dataset does not hold yet, and write them as they end."""
-        total, done, steps = len(requests), writer.num_episodes, 0
-        with show_progress("record", total, "episodes", done=done, show=progress and done < total) as advance:
-            for index, record in enumerate(run_episodes(self.executor, policy, requests[done:]), start=done):
+    def _record(
+        self,
+        writer: "Writer",
+        policy: Policy,
+        requests: Sequence[EpisodeRequest],
+        indices: Sequence[int],
+        progress: bool,
+    ) -> None:
+        """Run the requests that have the given indices, and write their episodes as they end."""
+        missing, steps = [requests[index] for index in indices], 0
+        total, done = len(requests), len(requests) - len(indices)
+        with show_progress("record", total, "episodes", done=done, show=progress and bool(missing)) as advance:
+            for index, record in zip(indices, run_episodes(self.executor, policy, missing), strict=True):
                 writer.write(_to_episode(record, index, self.env_id, policy))
                 steps += len(record.action)
                 advance(1, f"{steps:,} steps")

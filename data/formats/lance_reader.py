@@ -221,7 +221,10 @@ class LanceReader:
     # ----------------------------------------------------------------------------------- checking
 
     def torn_rows(self) -> int:
-        """Rows of the newest steps that no episode claims and no running writer is about to."""
+        """Rows of the newest steps that no episode claims and no running writer is about to.
+
+        Steps that were replaced or rewritten without their episodes are not counted: no reader sees them.
+        """
         place = self.location
         if not place.is_local or is_locked(place.path):
             return 0
@@ -231,8 +234,9 @@ class LanceReader:
         if tables.open_table(place / tables.EPISODES).version != episodes.version:
             return 0  # committed between the two looks
         pinned = tables.open_table(place / tables.STEPS, max(rows["steps_version"].to_pylist(), default=None))
-        total: int = newest.count_rows()
-        return total - int((rows["length"].to_numpy() + 1).sum()) if tables.continues(newest, pinned) else total
+        if not tables.continues(newest, pinned):
+            return 0
+        return int(newest.count_rows() - (rows["length"].to_numpy() + 1).sum())
 
     def problems(self) -> Iterator[str]:
         """Compare everything with its checksums and decode every picture (see `Reader.problems`)."""

@@ -1,5 +1,6 @@
 """Frames out of the table of videos: one planned read of byte ranges per batch, decoded in parallel."""
 
+import itertools
 import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -62,7 +63,7 @@ class VideoTable:
         indices = self._known(table, name, np.unique(places))
         order = np.lexsort((frames, places))
         edges = np.flatnonzero(np.diff(places[order], prepend=-1, append=-1))
-        chosen = [order[begin:end] for begin, end in zip(edges[:-1], edges[1:], strict=True)]
+        chosen = [order[begin:end] for begin, end in itertools.pairwise(edges)]
         plans = [videos.plan(indices[int(places[entries[0]])], frames[entries]) for entries in chosen]
         requests = [
             (int(places[entries[0]]), span.begin, span.end - span.begin)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from swm.core.errors import DatasetError
+from swm.core.errors import DatasetError, SwmError
 from swm.data.location import Location
 
 STEPS, EPISODES, VIDEOS = "steps.lance", "episodes.lance", "videos.lance"
@@ -44,7 +44,7 @@ def translated(what: str, advice: str = "") -> Iterator[None]:
     """
     try:
         yield
-    except DatasetError:
+    except SwmError:
         raise
     except (OSError, ValueError, RuntimeError, KeyError, pa.ArrowException) as error:
         raise DatasetError(f"{what}: {_first_line(error)}.{advice and ' '}{advice}") from error

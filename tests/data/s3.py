@@ -29,7 +29,7 @@ class Counter:
 @contextmanager
 def serve(bucket: str) -> Iterator[tuple[Counter, dict[str, str]]]:
     """Run a server with one bucket; yields its counter and the storage options that reach it."""
-    from moto.server import DomainDispatcherApplication, create_backend_app
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
     from werkzeug.serving import WSGIRequestHandler, make_server
 
     class Quiet(WSGIRequestHandler):
