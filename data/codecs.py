@@ -140,7 +140,7 @@ def _decode_png(blob: Any, out: Picture) -> None:
     try:
         frames = decoder.decode(packet)
     except av.FFmpegError as error:
-        raise ValueError(error) from error
+        raise ValueError(f"not a PNG picture: {error}") from error
     if len(frames) != 1:
         raise ValueError("not a PNG picture")
     picture = frames[0].to_ndarray(format="gray" if out.shape[2] == 1 else "rgb24")
