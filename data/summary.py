@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,8 @@ from swm.core.config import to_json
 from swm.data import access
 from swm.data.columns import Array, Column
 from swm.data.dataset import Dataset
-from swm.data.histograms import histogram, stream_histogram
-from swm.data.selection import chunks, outcomes
+from swm.data.histograms import histogram
+from swm.data.selection import outcomes
 from swm.data.sources import recordings, unfinished
 
 _MOST_ENTRIES = 64
@@ -137,7 +137,7 @@ def _statistics(dataset: Dataset, column: Column) -> dict[str, Any]:
         std = np.sqrt([(std**2 + (mean - middle) ** 2).mean()])
         mean, low, high, entries = np.array([middle]), low.min(keepdims=True), high.max(keepdims=True), ["[...]"]
     else:
-        counts = _histograms(dataset, column, low, high).T.tolist()
+        counts = found.histogram.reshape(len(found.histogram), -1).T.tolist()
     return {
         "count": found.count,
         "entries": entries,
@@ -147,17 +147,6 @@ def _statistics(dataset: Dataset, column: Column) -> dict[str, Any]:
         "maximum": _finite(high),
         "histograms": counts,
     }
-
-
-def _histograms(dataset: Dataset, column: Column, low: Array, high: Array) -> Array:
-    """Counts of shape (64, entries) between the entries' minimum and maximum."""
-
-    def stream() -> Iterator[Array]:
-        for episodes in chunks(dataset.lengths):
-            read = dataset.reader.read([column.name], dataset.rows(episodes, column.role))
-            yield read[column.name].reshape(-1, column.size)
-
-    return stream_histogram(stream(), low, high)
 
 
 def _entry_names(column: Column) -> list[str]:

@@ -10,6 +10,8 @@ version of them it was committed with; rows that no episode claims are what a ki
 import hashlib
 import io
 import json
+import zipfile
+import zlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -110,8 +112,11 @@ def unpack_payload(content: bytes | None) -> dict[str, Array]:
     """Return what `pack_payload` packed."""
     if content is None:
         return {}
-    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-        return {name: arrays[str(number)] for number, name in enumerate(json.loads(str(arrays["names"])))}
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+            return {name: arrays[str(number)] for number, name in enumerate(json.loads(str(arrays["names"])))}
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, KeyError) as error:
+        raise ValueError(f"a damaged payload ({error})") from error
 
 
 def checksum(parts: Iterable[tuple[Column, Any]], metadata: str, split: str, payload: bytes | None) -> str:

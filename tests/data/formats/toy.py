@@ -15,8 +15,9 @@ from swm.core.errors import DatasetError, InvalidValueError
 from swm.data.columns import Array, Column, check_same, describe_episode
 from swm.data.encoded import EncodedPictures
 from swm.data.episode import Episode
-from swm.data.formats.episodic import EpisodicReader, make_index, split_of
+from swm.data.formats.episodic import EpisodicReader, make_index
 from swm.data.location import Location
+from swm.data.metadata import split_of
 from swm.data.options import WriteOptions
 
 
@@ -120,7 +121,7 @@ class Writer:
         return kept
 
     def split(self, episode: Episode) -> str:
-        return split_of(episode.metadata["seed"], self.options.val_fraction)
+        return split_of(episode.metadata, 0, self.options.val_fraction)
 
     def commit(self, kept: dict[str, Any]) -> None:
         self.place.mkdir(parents=True, exist_ok=True)
