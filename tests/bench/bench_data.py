@@ -143,9 +143,7 @@ class Bench:
         for child in children.values():
             child.settle()
         for row in self.rows:
-            answer = self._ask(
-                row, children, "open", source=self.source, path=str(self._path(row)), workers=workers
-            )
+            answer = self._ask(row, children, "open", source=self.source, path=str(self._path(row)), workers=workers)
             if answer:
                 row.add(f"first_batch_seconds_{workers}", answer["first_batch_seconds"])
         self._ask_all(children, "round", seconds=0.2)  # a warm-up
@@ -169,7 +167,7 @@ class Bench:
     def tables(self) -> list[Table]:
         """What was measured: medians with the least and the most of the rounds."""
         speed = Table("", "clips/s, no worker", "", "clips/s, 2 workers", "", "first batch, s", title=f"{self.size} px")
-        other = Table("", "write frames/s", "bytes/frame", "in order, frames/s", "memory, MiB", "PSNR, dB", "wrong")
+        other = Table("", "write frames/s", "bytes/frame", "in order, frames/s", "memory, MiB", "PSNR, dB", "misplaced")
         reference = next((row for row in self.rows if row.name == REFERENCE), None)
         for row in self.rows:
             if row.missing is not None:
@@ -178,14 +176,17 @@ class Bench:
             for workers in WORKERS:
                 base = _median(reference, f"clips_per_second_{workers}") if reference else None
                 value = _median(row, f"clips_per_second_{workers}")
-                speeds += [_spread(row, f"clips_per_second_{workers}"), f"x {value / base:.2f}" if base and value else ""]
+                speeds += [
+                    _spread(row, f"clips_per_second_{workers}"),
+                    f"{value / base:.3g} x" if base and value else "",
+                ]
             firsts = " / ".join(_number(_median(row, f"first_batch_seconds_{workers}")) for workers in WORKERS)
             speed.add_row(row.name, *speeds, firsts)
             check = row.samples["check"][0]
             memory = " / ".join(
                 f"{max(each['pss_mib'] for each in row.samples[f'memory_{workers}']):,.0f}" for workers in WORKERS
             )
-            wrong = f"{check['wrong_pictures']} of {check['pictures']}"
+            misplaced = f"{check['misplaced_pictures']} of {check['pictures']}"
             other.add_row(
                 row.name,
                 _spread(row, "write_frames_per_second"),
@@ -193,7 +194,7 @@ class Bench:
                 _spread(row, "sequential_frames_per_second"),
                 memory,
                 "exact" if check["worst_psnr_db"] == 99 else f"{check['psnr_db']:.1f}",
-                wrong if check["actions_equal"] else f"{wrong}, actions differ",
+                misplaced if check["actions_equal"] else f"{misplaced}, actions differ",
             )
         for table in (speed, other):
             for column in table.columns[1:]:
@@ -218,7 +219,8 @@ def _spread(row: Row, what: str) -> str:
     values = row.samples.get(what)
     if not values:
         return ""
-    return f"{_number(statistics.median(values))} ({_number(min(values))}-{_number(max(values))})"
+    spread = f" ({_number(min(values))}-{_number(max(values))})" if len(values) > 1 else ""
+    return _number(statistics.median(values)) + spread
 
 
 def parse() -> argparse.Namespace:
@@ -228,7 +230,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--lerobot", help="interpreter of an environment with lerobot")
     parser.add_argument("--rounds", type=int, default=5, help="of reading")
     parser.add_argument("--write-rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=1.0, help="of a round, or 4 batches per worker if that is more")
+    parser.add_argument(
+        "--seconds", type=float, default=1.0, help="of a round, or 4 batches per worker if that is more"
+    )
     parser.add_argument("--episodes", type=int, help="of 101 pictures; 100 at 64 px and 40 above unless given")
     parser.add_argument("--sizes", type=int, nargs="+", default=[64, 224], help="TwoRoom up to 64 px, drawings above")
     parser.add_argument("--only", nargs="+", help="parts of the names of the rows to measure")

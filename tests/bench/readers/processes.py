@@ -26,6 +26,7 @@ class Child:
         self._errors: IO[bytes] = log.open("ab")
         paths = [str(BENCH.parents[1]), os.environ.get("PYTHONPATH", "")] if python == sys.executable else []
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), "HF_HUB_OFFLINE": "1"}
+        environment["OMP_NUM_THREADS"] = "1"  # stacking a batch gains nothing from more, and stalls on a busy machine
         self.process = subprocess.Popen(
             [python, "-m", f"readers.{module}", *arguments],
             cwd=BENCH,

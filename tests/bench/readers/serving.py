@@ -82,10 +82,11 @@ class Contestant(ABC):
 def compare(source: Source, clips: list[Clip]) -> dict[str, Any]:
     """Hold windows against the source.
 
-    A picture is wrong if it is clearly closer (half the squared error) to another picture of its
-    episode, at most five steps away, than to the one that was asked for.
+    A picture is misplaced if it is clearly closer (half the squared error) to another picture of its
+    episode, at most five steps away, than to the one that was asked for: the reader returned another
+    one, or the encoder lost what moved.
     """
-    psnr, wrong, actions = [], 0, True
+    psnr, misplaced, actions = [], 0, True
     for episode, start, pictures, action in clips:
         first, last = int(source.offsets[episode]), int(source.offsets[episode] + source.lengths[episode]) - 1
         actions &= bool(np.allclose(action, source.action[first + start : first + start + SPAN], atol=1e-6))
@@ -94,12 +95,12 @@ def compare(source: Source, clips: list[Clip]) -> dict[str, Any]:
             error = _squared_error(picture, source.pixels[row])
             psnr.append(99.0 if error == 0 else float(10 * np.log10(255**2 / error)))
             near = [other for other in range(max(first, row - 5), min(last, row + 5) + 1) if other != row]
-            wrong += min(_squared_error(picture, source.pixels[other]) for other in near) < error / 2
+            misplaced += min(_squared_error(picture, source.pixels[other]) for other in near) < error / 2
     return {
         "psnr_db": float(np.median(psnr)),
         "worst_psnr_db": min(psnr),
         "pictures": len(psnr),
-        "wrong_pictures": wrong,
+        "misplaced_pictures": misplaced,
         "actions_equal": actions,
     }
 
