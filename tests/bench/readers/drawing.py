@@ -37,7 +37,8 @@ def draw_push_t(size: int, seed: int) -> tuple[NDArray[np.uint8], Floats, Floats
         picture = np.full((size, size, 3), (246, 245, 240), np.float32)
         _paint(picture, goal, (150, 205, 150))
         _paint(picture, _distance_to_t(points, block[step], angle[step]), (110, 125, 145))
-        _paint(picture, np.hypot(*np.moveaxis(points - agent[step], -1, 0)) - 0.035, (60, 90, 220))
+        x, y = np.moveaxis(points - agent[step], -1, 0)
+        _paint(picture, np.hypot(x, y) - np.float32(0.035), (60, 90, 220))
         pixels[step] = np.rint(picture)
     return pixels, np.concatenate([agent, block], axis=1).astype(np.float32), action
 

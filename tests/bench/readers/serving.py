@@ -141,15 +141,14 @@ class Server:
         begin = time.perf_counter()
         self.stream = self.contestant.batches(self.source, path, workers)
         next(self.stream)
-        self.fewest = 4 * max(1, workers)
         return {"first_batch_seconds": time.perf_counter() - begin}
 
-    def round(self, seconds: float) -> dict[str, Any]:
-        """Take batches for some time; those that were ready when nobody was waiting do not count."""
+    def round(self, seconds: float, batches: int) -> dict[str, Any]:
+        """Take batches for some time, at least `batches`; those that were ready beforehand do not count."""
         for _ in range(self.contestant.prefetched):
             next(self.stream)
         begin, clips, taken = time.perf_counter(), 0, 0
-        while (elapsed := time.perf_counter() - begin) < seconds or taken < self.fewest:
+        while (elapsed := time.perf_counter() - begin) < seconds or taken < batches:
             clips, taken = clips + next(self.stream), taken + 1
         return {"seconds": elapsed, "clips": clips}
 
