@@ -55,7 +55,7 @@ def main() -> None:
     cases = [("record", "frames", options.episodes)]
     cases += [("write", layout, options.episodes) for layout in LAYOUTS]
     cases += [("load", layout, options.batches) for layout in (*LAYOUTS, "decoded")]
-    table = Table("", "PSS begin, MiB", "PSS end, MiB", "ratio", "RSS ratio", "")
+    table = Table("", "PSS begin, MiB", "PSS end, MiB", "ratio", "RSS ratio")
     results: dict[str, Any] = {}
     for kind, layout, count in cases:
         name = f"{kind} {layout}"
@@ -64,13 +64,13 @@ def main() -> None:
         with console.status(name):
             samples = run_case(kind, layout, count)
         if isinstance(samples, str):
-            table.add_row(name, "", "", "", "", f"not available: {samples}")
+            console.print(f"{name} not available: {samples}", highlight=False, markup=False)
             results[name] = {"not_available": samples}
             continue
         pss, rss = growth([each[0] for each in samples]), growth([each[1] for each in samples])
         results[name] = {"count": count, "pss": pss, "rss": rss, "samples": samples}
         numbers = (f"{pss['begin_mib']:.0f}", f"{pss['end_mib']:.0f}", f"{pss['ratio']:.3f}", f"{rss['ratio']:.3f}")
-        table.add_row(name, *numbers, "")
+        table.add_row(name, *numbers)
     console.print(table)
     software, hardware = describe_software(), describe_hardware()
     write_json(

@@ -31,7 +31,7 @@ def draw_push_t(size: int, seed: int) -> tuple[NDArray[np.uint8], Floats, Floats
     angle = rng.uniform(0, 2 * np.pi) + np.cumsum(rng.normal(0, 0.06, STEPS + 1))
     axis = ((np.arange(size) + 0.5) / size).astype(np.float32)
     points = np.stack(np.meshgrid(axis, axis), axis=-1)
-    goal = np.abs(_distance_to_t(points, np.array([0.5, 0.5]), np.pi / 4)) - 0.006
+    goal = np.abs(_distance_to_t(points, np.array([0.5, 0.5]), np.pi / 4)) - np.float32(0.006)
     pixels = np.empty((STEPS + 1, size, size, 3), np.uint8)
     for step in range(STEPS + 1):
         picture = np.full((size, size, 3), (246, 245, 240), np.float32)
