@@ -14,6 +14,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from swm.core.config import write_json
 from swm.core.provenance import describe_hardware, describe_software
-from tests.bench.readers.processes import BENCH, Child, ContestantError
+from tests.bench.readers.processes import BENCH, Child, ContestantError, environment
 
 WORKERS = (0, 2)
 REFERENCE = "peer lance"
@@ -78,8 +79,7 @@ class Bench:
         self.source = str(folder / "source")
         episodes = options.episodes or (100 if size <= 64 else 40)
         command = [sys.executable, "-m", "readers.drawing", self.source, str(size), str(episodes)]
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-        subprocess.run(command, cwd=BENCH, env=environment, check=True)
+            subprocess.run(command, cwd=BENCH, env=environment(sys.executable), check=True)
 
     def run(self) -> None:
         """Write, then read without and with workers."""
@@ -260,6 +260,7 @@ def main() -> None:
         "hardware": {**describe_hardware(), "load_average_before": os.getloadavg()},
         "sizes": {},
     }
+    begin = time.perf_counter()
     for size in options.sizes:
         with tempfile.TemporaryDirectory() as folder:
             bench = Bench(options, size, Path(folder), console)
@@ -270,9 +271,10 @@ def main() -> None:
                 console.print(f"{row.name} not available: {row.missing}", highlight=False, markup=False)
         report.setdefault("interpreters", {}).update(bench.versions)
         report["sizes"][size] = {row.name: {"not_available": row.missing, **row.samples} for row in bench.rows}
+    report["seconds"] = time.perf_counter() - begin
     report["hardware"]["load_average_after"] = os.getloadavg()
     write_json(options.out, report)
-    console.print(f"Written to {options.out}. Machine: {report['hardware']}", highlight=False, markup=False)
+    console.print(f"{report['seconds']:.0f} s, written to {options.out}. Machine: {report['hardware']}", highlight=False, markup=False)
 
 
 if __name__ == "__main__":

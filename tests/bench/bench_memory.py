@@ -7,7 +7,6 @@ workers; each case has a process of its own. Writes runs/bench/memory.json.
 
 import argparse
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -21,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from swm.core.config import write_json
 from swm.core.provenance import describe_hardware, describe_software
-from tests.bench.readers.processes import BENCH
+from tests.bench.readers.processes import BENCH, environment
 
 LAYOUTS = ("frames", "video", "hdf5", "mp4", "images", "lerobot")
 
@@ -29,8 +28,7 @@ LAYOUTS = ("frames", "video", "hdf5", "mp4", "images", "lerobot")
 def run_case(kind: str, layout: str, count: int) -> list[list[float]] | str:
     """Samples of (proportional, resident) MiB, or why there are none."""
     command = [sys.executable, "-m", "readers.steady", kind, layout, str(count)]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    run = subprocess.run(command, cwd=BENCH, env=environment, capture_output=True, text=True)
+    run = subprocess.run(command, cwd=BENCH, env=environment(sys.executable), capture_output=True, text=True)
     if run.returncode:
         return (run.stderr.strip().splitlines() or [f"exit status {run.returncode}"])[-1]
     samples: list[list[float]] = json.loads(run.stdout.strip().splitlines()[-1])

@@ -1,6 +1,6 @@
-"""swm: ``python -m readers.ours LAYOUT``, where LAYOUT is a dataset format, or ``decoded`` for frames in memory."""
+"""swm: ``python -m readers.ours LAYOUT``, where LAYOUT is a dataset format, or ``decoded`` for frames kept decoded."""
 
-import inspect
+import importlib
 import sys
 from collections.abc import Iterator
 
@@ -25,16 +25,18 @@ class Ours(Contestant):
                 writer.write(make_episode(source, index))
 
     def batches(self, source: Source, path: str, workers: int) -> Iterator[int]:
-        extra = {"decoded_bytes": 4 << 30} if self.layout == "decoded" else {}
-        if unknown := extra.keys() - inspect.signature(swm.data.open).parameters.keys():
-            raise NotImplementedError(f"swm.data.open has no {', '.join(unknown)}")
-        self.dataset = swm.data.open(path, **extra)  # type: ignore[arg-type]
+        self.dataset = open_layout(self.layout, path, workers > 0)
         self.clips = self.dataset.clips(
             num_steps=NUM_STEPS, frame_skip=FRAME_SKIP, columns=["pixels", "action"], split="all"
         )
         self.prefetched = 2 * max(1, workers)
         loader = swm.data.Loader(self.clips, BATCH_SIZE, seed=0, num_workers=workers)
         return (len(batch["pixels"]) for batch in loader)
+
+    def fill(self) -> None:
+        if self.layout == "decoded":
+            for index in range(len(self.dataset)):
+                self.episode(index)
 
     def clip(self, rng: np.random.Generator) -> Clip:
         index = int(rng.integers(len(self.clips)))
@@ -44,6 +46,15 @@ class Ours(Contestant):
 
     def episode(self, index: int) -> Array:
         return self.dataset.episode(index, ["pixels"]).observation["pixels"]
+
+
+def open_layout(layout: str, path: str, shared: bool) -> swm.data.Dataset:
+    """Open a dataset; ``decoded`` keeps its pictures decoded, in memory or in files that processes share."""
+    dataset = swm.data.open(path)
+    if layout != "decoded":
+        return dataset
+    cache = importlib.import_module("swm.data.decoded").DecodedCache
+    return swm.data.Dataset(cache(dataset.reader, 4 << 30, f"{path}-decoded" if shared else None))
 
 
 def make_episode(source: Source, index: int) -> swm.data.Episode:

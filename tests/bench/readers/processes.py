@@ -18,19 +18,24 @@ class ContestantError(RuntimeError):
     """What a contestant could not do, in its own words."""
 
 
+def environment(python: str) -> dict[str, str]:
+    """Variables for a child; this checkout is importable for our own interpreter alone."""
+    paths = [str(BENCH.parents[1]), os.environ.get("PYTHONPATH", "")] if python == sys.executable else []
+    # Stacking a batch gains nothing from more threads, and stalls with them on a busy machine.
+    settings = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    return {**os.environ, **settings}
+
+
 class Child:
     """``python -m readers.MODULE ARGUMENTS`` under some interpreter."""
 
     def __init__(self, python: str, module: str, *arguments: str, log: Path) -> None:
         self.log = log
         self._errors: IO[bytes] = log.open("ab")
-        paths = [str(BENCH.parents[1]), os.environ.get("PYTHONPATH", "")] if python == sys.executable else []
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), "HF_HUB_OFFLINE": "1"}
-        environment["OMP_NUM_THREADS"] = "1"  # stacking a batch gains nothing from more, and stalls on a busy machine
         self.process = subprocess.Popen(
             [python, "-m", f"readers.{module}", *arguments],
             cwd=BENCH,
-            env=environment,
+            env=environment(python),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
@@ -81,9 +86,11 @@ class Child:
         """End it and its workers."""
         members = tree(self.process.pid)
         assert self.process.stdin is not None
-        self.process.stdin.close()
         try:
+            self.process.stdin.close()
             self.process.wait(5)
+        except BrokenPipeError:
+            self.process.wait()
         except subprocess.TimeoutExpired:
             self.process.kill()
         for member in members[1:]:

@@ -18,6 +18,7 @@ import swm
 import swm.data
 
 from .drawing import draw_push_t
+from .ours import open_layout
 from .processes import pss_mib, rss_mib, tree
 
 SIZE, EPISODES = 64, 40
@@ -50,8 +51,7 @@ def load(layout: str, folder: str, count: int) -> list[tuple[float, float]]:
     with swm.data.create(f"{folder}/data", format=None if layout == "decoded" else layout) as writer:
         for seed in range(EPISODES):
             writer.write(make_episode(seed))
-    extra = {"decoded_bytes": 1 << 30} if layout == "decoded" else {}
-    dataset = swm.data.open(f"{folder}/data", **extra)  # type: ignore[arg-type]
+    dataset = open_layout(layout, f"{folder}/data", shared=False)
     clips = dataset.clips(num_steps=4, frame_skip=5, columns=["pixels", "action"], split="all")
     every = max(1, count // SAMPLES)
     batches = itertools.islice(swm.data.Loader(clips, 64, seed=0), count)
