@@ -79,7 +79,7 @@ class Bench:
         self.source = str(folder / "source")
         episodes = options.episodes or (100 if size <= 64 else 40)
         command = [sys.executable, "-m", "readers.drawing", self.source, str(size), str(episodes)]
-            subprocess.run(command, cwd=BENCH, env=environment(sys.executable), check=True)
+        subprocess.run(command, cwd=BENCH, env=environment(sys.executable), check=True)
 
     def run(self) -> None:
         """Write, then read without and with workers."""
@@ -274,7 +274,7 @@ def main() -> None:
     report["seconds"] = time.perf_counter() - begin
     report["hardware"]["load_average_after"] = os.getloadavg()
     write_json(options.out, report)
-    console.print(f"{report['seconds']:.0f} s, written to {options.out}. Machine: {report['hardware']}", highlight=False, markup=False)
+    console.print(f"{report['seconds']:.0f} s, written to {options.out}. Machine:", report["hardware"], highlight=False)
 
 
 if __name__ == "__main__":
