@@ -153,7 +153,7 @@ class Bench:
             if answer:
                 row.add(f"first_batch_seconds_{workers}", answer["first_batch_seconds"])
         self._ask_all(children, "round", seconds=0.2, batches=1)  # a warm-up
-        fewest = 4 * max(1, workers)
+        fewest = 3 * max(1, workers)
         for _ in range(self.options.rounds):
             for row, answer in self._ask_all(children, "round", seconds=self.options.seconds, batches=fewest):
                 row.add(f"clips_per_second_{workers}", answer["clips"] / answer["seconds"])
@@ -238,7 +238,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5, help="of reading")
     parser.add_argument("--write-rounds", type=int, default=3)
     parser.add_argument(
-        "--seconds", type=float, default=1.0, help="of a round, or 4 batches per worker if that is more"
+        "--seconds", type=float, default=0.8, help="of a round, or 3 batches per worker if that is more"
     )
     parser.add_argument("--episodes", type=int, help="of 101 pictures; 100 at 64 px and 40 above unless given")
     parser.add_argument("--sizes", type=int, nargs="+", default=[64, 224], help="TwoRoom up to 64 px, drawings above")
