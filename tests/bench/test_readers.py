@@ -12,13 +12,9 @@ from tests.bench.readers.serving import FRAME_SKIP, NUM_STEPS, SPAN, Clip, Sourc
 @pytest.fixture
 def source(tmp_path: Path) -> Source:
     pixels, state, action = draw_push_t(48, seed=0)
-    for name, values in {
-        "pixels": pixels,
-        "state": state,
-        "action": action,
-        "lengths": np.array([len(pixels)]),
-    }.items():
+    for name, values in (("pixels", pixels), ("state", state), ("action", action)):
         np.save(tmp_path / f"{name}.npy", values)
+    np.save(tmp_path / "lengths.npy", np.array([len(pixels)]))
     return Source(str(tmp_path))
 
 
