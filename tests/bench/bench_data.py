@@ -2,7 +2,7 @@
 
 Run: ``python tests/bench/bench_data.py [--peer PYTHON] [--lerobot PYTHON]``, where PYTHON is the
 interpreter of an environment that holds PyPI's ``stable-worldmodel`` or ``lerobot``. All get the same
-episodes and hand out the same random windows (four pictures, five steps apart, with their actions,
+episodes and hand out random windows of one kind (four pictures, five steps apart, with their actions,
 64 per batch), each through its own writer, reader and loader in processes of its own. Rounds go
 around all rows, so that the noise of the machine hits them alike; a row that waits rests. Everything
 is in the page cache: this measures decoding and access, not a disk. Writes runs/bench/data.json.
