@@ -1,0 +1,72 @@
+"""swm: ``python -m readers.ours LAYOUT``, where LAYOUT is a dataset format, or ``decoded`` for frames kept decoded."""
+
+import importlib
+import sys
+from collections.abc import Iterator
+
+import lance  # noqa: F401  (before the clock starts)
+import numpy as np
+import torch  # noqa: F401
+
+import swm.data
+
+from .serving import BATCH_SIZE, FRAME_SKIP, NUM_STEPS, SPAN, Array, Clip, Contestant, Source, serve
+
+
+class Ours(Contestant):
+    """One of our layouts, written and read with the defaults, JPEG quality 95."""
+
+    def __init__(self, layout: str) -> None:
+        self.layout = layout
+
+    def write(self, source: Source, episodes: int, path: str) -> None:
+        with swm.data.create(path, format=self.layout, mode="overwrite") as writer:
+            for index in range(episodes):
+                writer.write(make_episode(source, index))
+
+    def batches(self, source: Source, path: str, workers: int) -> Iterator[int]:
+        self.dataset = open_layout(self.layout, path, workers > 0)
+        self.clips = self.dataset.clips(
+            num_steps=NUM_STEPS, frame_skip=FRAME_SKIP, columns=["pixels", "action"], split="all"
+        )
+        self.prefetched = 2 * max(1, workers)
+        loader = swm.data.Loader(self.clips, BATCH_SIZE, seed=0, num_workers=workers)
+        return (len(batch["pixels"]) for batch in loader)
+
+    def fill(self) -> None:
+        if self.layout == "decoded":
+            for index in range(len(self.dataset)):
+                self.episode(index)
+
+    def clip(self, rng: np.random.Generator) -> Clip:
+        index = int(rng.integers(len(self.clips)))
+        episode, start = self.clips.locate(np.array([index]))
+        clip = self.clips[index]
+        return int(episode[0]), int(start[0]), clip["pixels"], clip["action"].reshape(SPAN, -1)
+
+    def episode(self, index: int) -> Array:
+        return self.dataset.episode(index, ["pixels"]).observation["pixels"]
+
+
+def open_layout(layout: str, path: str, shared: bool) -> swm.data.Dataset:
+    """Open a dataset; ``decoded`` keeps its pictures decoded, in memory or in files that processes share."""
+    dataset = swm.data.open(path)
+    if layout != "decoded":
+        return dataset
+    cache = importlib.import_module("swm.data.decoded").DecodedCache
+    return swm.data.Dataset(cache(dataset.reader, 4 << 30, f"{path}-decoded" if shared else None))
+
+
+def make_episode(source: Source, index: int) -> swm.data.Episode:
+    """One episode of the source: N pictures, N - 1 transitions."""
+    columns = source.columns(index)
+    names = ("action", "reward", "terminated", "truncated", "success")
+    return swm.data.Episode(
+        observation={name: columns[name] for name in ("pixels", "state")},
+        **{name: columns[name][:-1] for name in names},  # type: ignore[arg-type]
+        metadata={"seed": index},
+    )
+
+
+if __name__ == "__main__":
+    serve(Ours(sys.argv[1]))
