@@ -5,7 +5,6 @@ The root holds one dataset per column with one row per observation, and ``ep_len
 truncated and success belong to the arrival at it.
 """
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,57 +12,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from swm.core.config import from_json
-from swm.core.errors import DatasetError, SwmError
+from swm.core.errors import DatasetError
 from swm.data.columns import Array, Column
 from swm.data.episode import TRANSITIONS
 from swm.data.formats.episodic import EpisodicReader, make_index
-from swm.data.formats.hdf5_files import Handle, guard, has_names
+from swm.data.formats.hdf5_files import Handle, guard, members
 from swm.data.formats.hdf5_foreign import describe_columns, plain_index
-from swm.data.formats.hdf5_values import as_flags, digest, read_attribute, read_values, runs, unseal
-from swm.data.formats.hdf5_writer import (
-    EPISODES,
-    HEADER,
-    LENGTHS,
-    OFFSETS,
-    SCHEMA_VERSION,
-    Hdf5Writer,
-    payload_name,
-    stored_name,
-)
+from swm.data.formats.hdf5_session import HEADER, read_header
+from swm.data.formats.hdf5_values import as_flags, read_attribute, read_values, runs, unseal
+from swm.data.formats.hdf5_verify import find_problems
+from swm.data.formats.hdf5_writer import EPISODES, LENGTHS, OFFSETS, Hdf5Writer, payload_name, stored_name
 from swm.data.location import Location
 from swm.data.resize import resize
 
-__all__ = ["Hdf5Reader", "Hdf5Writer", "detect", "read_header"]
+__all__ = ["Hdf5Reader", "Hdf5Writer", "detect"]
 
 _FLAGS = ("terminated", "truncated", "success")
 
 
 def detect(path: Path) -> bool:
     """Whether `path` is an HDF5 file of flat columns."""
-    return has_names(path, LENGTHS, OFFSETS)
-
-
-def read_header(file: Any, path: Path) -> tuple[dict[str, Column], list[Any], list[dict[str, Any]]]:
-    """The columns, the provenance and the episodes that this package wrote into a file.
-
-    Raises:
-        DatasetError: another program wrote the file, or a newer version of this package.
-    """
-    if HEADER not in file.attrs:
-        raise DatasetError(
-            f"{path} was not written by this package, which therefore does not add to it. "
-            f"Convert it to a new file, and add to that."
-        )
-    with guard(path):
-        header = unseal(file, HEADER)
-        if header["schema_version"] > SCHEMA_VERSION:
-            raise DatasetError(
-                f"{path} has schema version {header['schema_version']}; this installation reads up to "
-                f"{SCHEMA_VERSION}. Upgrade it: pip install --upgrade swm"
-            )
-        columns = [from_json(Column, column) for column in header["columns"]]
-        return {column.name: column for column in columns}, header["provenance"], unseal(file, EPISODES)
+    return {LENGTHS, OFFSETS} <= members(path)
 
 
 class Hdf5Reader(EpisodicReader):
@@ -124,7 +93,8 @@ class Hdf5Reader(EpisodicReader):
         return lengths, offsets
 
     def _open_own(self, file: Any, lengths: NDArray[np.int64]) -> None:
-        self.columns, provenance, self._episodes = read_header(file, self._path)
+        self.columns, provenance = read_header(file, self._path)
+        self._episodes = unseal(file, EPISODES)
         if [facts["rows"] for facts in self._episodes] != lengths.tolist():
             raise DatasetError(f"{self._path}: {LENGTHS!r} does not match what was recorded. The file is damaged.")
         for column in self.columns.values():
@@ -230,23 +200,7 @@ class Hdf5Reader(EpisodicReader):
 
     def problems(self) -> Iterator[str]:
         """Read every episode, compare it with its checksum, and look for actions that are no numbers."""
-        fresh = Hdf5Reader(self.location, cache_bytes=0)
-        for episode, length in enumerate(self.index.lengths):
-            try:
-                arrays = {
-                    name: fresh.read_steps(episode, [name], np.arange(length + (name not in TRANSITIONS)))[name]
-                    for name in self.columns
-                }
-                if self._episodes is not None:
-                    facts = self._episodes[episode]
-                    text = json.dumps({"metadata": facts["metadata"], "split": facts["split"]})
-                    if digest(arrays, self.payload(episode), text) != facts["sha256"]:
-                        yield f"episode {episode}: what is stored does not match its checksum"
-            except SwmError as error:
-                yield f"episode {episode}: {error}"
-                continue
-            if arrays["action"].dtype.kind == "f" and (bad := int(np.isnan(arrays["action"]).any(axis=-1).sum())):
-                yield f"episode {episode}: {bad} actions hold NaN"
+        yield from find_problems(Hdf5Reader(self.location, cache_bytes=0), self._episodes)
 
     def disk_bytes(self) -> dict[str, int]:
         """The bytes of each dataset (see `Reader.disk_bytes`)."""

@@ -22,18 +22,18 @@ def is_hdf5(path: Path) -> bool:
         return False
 
 
-def has_names(path: Path, *names: str) -> bool:
-    """Whether `path` is an HDF5 file whose root has all these members; never raises."""
+def members(path: Path, group: str = "/") -> frozenset[str]:
+    """The names in a group of an HDF5 file; none if there is no such file or group; never raises."""
     if not is_hdf5(path):
-        return False
+        return frozenset()
     try:
         with guard(path):
             import h5py
 
             with h5py.File(path, "r", locking=False) as file:
-                return all(name in file for name in names)
+                return frozenset(file[group])
     except DatasetError:
-        return False
+        return frozenset()
 
 
 @contextlib.contextmanager
@@ -87,6 +87,11 @@ class Handle:
         return self._file
 
 
+def part_of(path: Path) -> Path:
+    """Where the unfinished file of `path` is."""
+    return path.with_name(f".{path.name}.part")
+
+
 class Replacement:
     """A file that is written beside its place and takes it at once when it is complete.
 
@@ -94,20 +99,20 @@ class Replacement:
     writer's unfinished file is begun anew by the next.
     """
 
-    def __init__(self, path: Path, *, copy: bool) -> None:
-        """Lock the unfinished file, ``.<name>.part``.
+    def __init__(self, path: Path, part: Path, *, copy: bool) -> None:
+        """Lock the unfinished file.
 
         Args:
             path: the place to take.
+            part: the unfinished file, on the same disk.
             copy: whether to begin with a copy of what is there.
 
         Raises:
             DatasetError: another writer is at work, or the disk refuses.
         """
-        self.path = path
-        self.part = path.with_name(f".{path.name}.part")
+        self.path, self.part = path, part
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            part.parent.mkdir(parents=True, exist_ok=True)
             self._lock: int | None = self._take_lock()
             os.ftruncate(self._lock, 0)
             if copy:
