@@ -141,6 +141,13 @@ class Replacement:
         os.replace(self.part, self.path)
         self._release()
 
+    def commit_folder(self, folder: Path, place: Path) -> None:
+        """Put the whole folder that the file is in at a place that is free or an empty folder."""
+        assert self._lock is not None
+        os.fsync(self._lock)
+        os.replace(folder, place)
+        self._release()
+
     def discard(self) -> None:
         """Remove the unfinished file; what was in its place stays."""
         self.part.unlink(missing_ok=True)

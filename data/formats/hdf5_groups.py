@@ -65,6 +65,15 @@ class GroupReader(EpisodicReader):
         yield from find_problems(self, self._facts)
 
 
+def attributes(holder: Any) -> dict[str, Any]:
+    """Attributes as JSON-ready values."""
+    found = {}
+    for name, value in holder.attrs.items():
+        plain = value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
+        found[name] = plain.decode(errors="replace") if isinstance(plain, bytes) else plain
+    return found
+
+
 def payload_name(name: str) -> str:
     """The attribute that holds a part of an episode's payload."""
     return f"{FACTS}/{escape(name)}"

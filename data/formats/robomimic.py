@@ -18,7 +18,7 @@ from swm.data.episode import TRANSITIONS
 from swm.data.formats.episodic import make_index
 from swm.data.formats.hdf5_files import Handle, guard, members
 from swm.data.formats.hdf5_foreign import complete, describe_column
-from swm.data.formats.hdf5_groups import GroupReader, read_facts, read_rows
+from swm.data.formats.hdf5_groups import GroupReader, attributes, read_facts, read_rows
 from swm.data.formats.hdf5_session import HEADER, read_header
 from swm.data.formats.hdf5_values import as_flags, dtype_of, escape, read_values
 from swm.data.formats.robomimic_writer import NAMES, STATES, RobomimicWriter, demo_numbers
@@ -211,14 +211,10 @@ def _others(demo: Any) -> dict[str, Array]:
 
 def _attributes(holder: Any) -> dict[str, Any]:
     """Attributes as JSON-ready values; texts that are JSON objects are taken apart."""
-    return {name: _plain(value) for name, value in holder.attrs.items()}
+    return {name: _parsed(value) for name, value in attributes(holder).items()}
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, (np.ndarray, np.generic)):
-        value = value.tolist()
-    if isinstance(value, bytes):
-        value = value.decode(errors="replace")
+def _parsed(value: Any) -> Any:
     if isinstance(value, str) and value.lstrip().startswith("{"):
         try:
             return json.loads(value)

@@ -73,7 +73,8 @@ class RobomimicWriter(FileWriter):
         group["dones"] = (episode.terminated | episode.truncated).astype(np.int64)
         payload = dict(episode.payload)
         states = payload.get(STATES)
-        if states is not None and states.ndim == 2 and len(states) == episode.num_steps and states.dtype.str[:2] in ("<f", "<i", "<u"):
+        shaped = states is not None and states.ndim == 2 and len(states) == episode.num_steps
+        if states is not None and shaped and states.dtype.isnative and states.dtype.kind in "iuf":
             group[STATES] = payload.pop(STATES)
         write_facts(group, facts, payload)
         group.attrs["num_samples"] = episode.num_steps
