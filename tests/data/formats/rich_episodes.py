@@ -60,6 +60,7 @@ def assert_equal(got: swm.data.Episode, expected: swm.data.Episode) -> None:
 def same_array(got: Any, expected: Any, name: str) -> None:
     """Same values and dtype; of texts, whose dtype only tells the longest, the same values."""
     if expected.dtype.kind == "U":
-        assert got.dtype.kind == "U" and got.shape == expected.shape and got.tolist() == expected.tolist(), name
+        assert (got.dtype.kind, got.shape) == ("U", expected.shape), name
+        assert got.tolist() == expected.tolist(), name
     else:
         np.testing.assert_array_equal(got, expected, err_msg=name, strict=True)

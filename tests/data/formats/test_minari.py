@@ -108,7 +108,8 @@ def test_a_dataset_of_the_real_package_survives_a_round_trip(golden: Path, tmp_p
         for column, values in expected.arrays().items():
             np.testing.assert_array_equal(got.arrays()[column], values, column)
     description = json.loads((tmp_path / name / "data" / "metadata.json").read_text())
-    assert description["data_format"] == "hdf5" and description["jpeg_encoding"] is False
+    assert description["data_format"] == "hdf5"
+    assert description["jpeg_encoding"] is False
     if name == "plain-hdf5-v1":
         assert description["author"] == ["somebody"]
 
@@ -192,7 +193,8 @@ def test_episodes_that_another_program_adds_are_read(tmp_path: Path) -> None:
     description = file.with_name("metadata.json")
     description.write_text(json.dumps({**json.loads(description.read_text()), "total_episodes": 2}))
     dataset = swm.data.open(tmp_path / "toy-v0")
-    assert dataset.num_episodes == 2 and any("another program" in note for note in dataset.reader.notes)
+    assert dataset.num_episodes == 2
+    assert any("another program" in note for note in dataset.reader.notes)
     np.testing.assert_array_equal(dataset.episode(1).observation["pixels"], rich_episode(0).observation["pixels"])
     with pytest.raises(DatasetError, match="another program"):
         swm.data.create(tmp_path / "toy-v0", format="minari", mode="append")
