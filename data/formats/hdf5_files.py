@@ -22,15 +22,28 @@ def is_hdf5(path: Path) -> bool:
         return False
 
 
+def open_for_reading(path: Path, **options: Any) -> Any:
+    """Open a file without HDF5's lock: a reader neither stops a writer nor fails on a read-only disk.
+
+    A file that this process has open already is opened in the same way: HDF5 refuses any other.
+    """
+    import h5py
+
+    try:
+        return h5py.File(path, "r", locking=False, **options)
+    except OSError as error:
+        if "locking flag" not in str(error):
+            raise
+        return h5py.File(path, "r", **options)
+
+
 def members(path: Path, group: str = "/") -> frozenset[str]:
     """The names in a group of an HDF5 file; none if there is no such file or group; never raises."""
     if not is_hdf5(path):
         return frozenset()
     try:
         with guard(path):
-            import h5py
-
-            with h5py.File(path, "r", locking=False) as file:
+            with open_for_reading(path) as file:
                 return frozenset(file[group])
     except DatasetError:
         return frozenset()
@@ -57,10 +70,7 @@ def guard(path: Path, what: str = "reading it") -> Iterator[None]:
 
 
 class Handle:
-    """One HDF5 file, opened for reading where it is used: once per process, never across a fork.
-
-    It is opened without HDF5's file lock: a reader neither stops a writer nor fails on a read-only disk.
-    """
+    """One HDF5 file, opened for reading where it is used: once per process, never across a fork."""
 
     def __init__(self, path: Path, chunk_cache: int = 16 << 20) -> None:
         """Remember the file and how many bytes of chunks to keep per dataset; nothing is opened yet."""
@@ -79,10 +89,8 @@ class Handle:
             DatasetError: it cannot be opened.
         """
         if self._process != os.getpid():
-            import h5py
-
             with guard(self._path, "opening it"):
-                self._file = h5py.File(self._path, "r", locking=False, rdcc_nbytes=self._chunk_cache)
+                self._file = open_for_reading(self._path, rdcc_nbytes=self._chunk_cache)
             self._process = os.getpid()
         return self._file
 

@@ -243,6 +243,14 @@ def test_a_reader_does_not_stop_a_writer(kind: str, tmp_path: Path) -> None:
     check(path, EPISODES[:2])
 
 
+def test_a_file_may_be_open_elsewhere_in_the_process(kind: str, tmp_path: Path) -> None:
+    import h5py
+
+    path = write(kind, tmp_path, EPISODES[:1])
+    with h5py.File(file_of(path)):
+        check(path, EPISODES[:1])
+
+
 def _outcome(path: Path) -> str:
     """What becomes of a damaged dataset; anything but a `DatasetError` fails the test."""
     try:
