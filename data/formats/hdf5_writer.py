@@ -40,6 +40,7 @@ class Hdf5Writer(FileWriter):
     def __init__(self, location: Location, options: WriteOptions) -> None:
         """Begin the unfinished file, ``.<name>.part`` beside its place."""
         self._episodes: list[dict[str, Any]] = []
+        self._rows = 0
         super().__init__(location.path, part_of(location.path), options)
         self._notes[
             "the row of an episode's last observation repeats the last action, and is marked in the column is_last."
@@ -48,10 +49,7 @@ class Hdf5Writer(FileWriter):
     def _resume(self) -> None:
         self._episodes = unseal(self._file, EPISODES)
         self._written = len(self._episodes)
-
-    @property
-    def _rows(self) -> int:
-        return sum(self._file[LENGTHS][: self._written].tolist())
+        self._rows = sum(facts["rows"] for facts in self._episodes)
 
     def _store(self, episode: Episode, columns: Mapping[str, Column], facts: dict[str, Any]) -> None:
         if LENGTHS not in self._file:
@@ -69,6 +67,7 @@ class Hdf5Writer(FileWriter):
         _extend(self._file[OFFSETS], self._written, np.array([begin]))
         _extend(self._file[LENGTHS], self._written, np.array([count]))
         self._episodes.append({**facts, "rows": count})
+        self._rows += count
 
     def _create(self, columns: Mapping[str, Column]) -> None:
         """Make the datasets, but those without numbers, which cannot grow."""

@@ -74,13 +74,15 @@ class MinariReader(EpisodicReader):
         self._leaves: dict[str, Leaf] = {}
         self._extras: dict[str, Leaf] = {}
         self._facts: list[dict[str, Any]] | None = None
-        source = self._source
-        if isinstance(source, Hdf5Source) and HEADER in source.handle.file.attrs:
-            if source.all_own():
+        with guard(self._folder):
+            source = self._source
+            ours = isinstance(source, Hdf5Source) and HEADER in source.handle.file.attrs
+            if isinstance(source, Hdf5Source) and ours and source.all_own():
                 self._open_own(source)
                 return
-            source.notes.append("another program added episodes: what this package knew of the others is left out.")
-        self._open_foreign(description)
+            if ours:
+                source.notes.append("another program added episodes: what is known of the others alone is left out.")
+            self._open_foreign(description)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return MinariReader, self._arguments
@@ -115,11 +117,9 @@ class MinariReader(EpisodicReader):
         return ArrowSource(self._folder, spaces, kind=kind, jpeg=jpeg, total=total)
 
     def _open_own(self, source: Hdf5Source) -> None:
-        path = self._folder / FILE
-        with guard(path):
-            file = source.handle.file
-            self.columns, provenance = read_header(file, path)
-            self._facts = read_facts(file, source.groups)
+        file = source.handle.file
+        self.columns, provenance = read_header(file, self._folder / FILE)
+        self._facts = read_facts(file, source.groups)
         places = stored_places(self.columns)
         for name, column in self.columns.items():
             self._leaves[name] = Leaf(place=places[name], dtype=column.dtype, shape=column.shape, count=0)
@@ -130,9 +130,7 @@ class MinariReader(EpisodicReader):
         notes = self._source.notes
         columns: dict[str, Column] = {}
         actions = []
-        with guard(self._folder):
-            leaves = self._source.leaves()
-        for leaf in leaves:
+        for leaf in self._source.leaves():
             if leaf.place[0] == "actions":
                 actions.append(leaf)
             elif leaf.place[0] in ("observations", "infos"):

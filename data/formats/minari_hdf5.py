@@ -1,5 +1,6 @@
 """Minari's HDF5 storage: ``main_data.hdf5`` with a group ``episode_<i>`` per episode."""
 
+import functools
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -53,7 +54,12 @@ class Hdf5Source:
                 self.notes.append(f"metadata.json knows {total} of {len(numbers)} episodes: the rest is left out.")
                 self.groups = self.groups[:total]
             self.lengths = [self._length(file[name]) for name in self.groups]
-            self.metadata = [_metadata(file[name]) for name in self.groups]
+
+    @functools.cached_property
+    def metadata(self) -> list[dict[str, Any]]:
+        """Of each episode, from its attributes."""
+        with guard(self._path):
+            return [_metadata(self.handle.file[name]) for name in self.groups]
 
     def all_own(self) -> bool:
         """Whether this package wrote every episode."""

@@ -31,9 +31,12 @@ class Source(Protocol):
 
     lengths: list[int]
     """Transitions of each episode."""
-    metadata: list[dict[str, Any]]
-    """Of each episode."""
     notes: list[str]
+
+    @property
+    def metadata(self) -> list[dict[str, Any]]:
+        """Of each episode."""
+        ...
 
     def files(self) -> list[Path]:
         """Every file of the dataset."""

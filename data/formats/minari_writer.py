@@ -120,11 +120,8 @@ class MinariWriter(FileWriter):
             for name, place in stored_places(columns).items()
             if place[0] == "observations"
         }
-        action = box_of(columns["action"])
-        if self._integers is not None:
-            low, high = min(0, self._integers[0]), self._integers[1]
-            action = {"type": "Discrete", "dtype": "int64", "start": low, "n": high - low + 1}
-        known = self._options.provenance.get("minari", {})
+        known = dict(self._options.provenance.get("minari", {}))
+        action = self._action_space(columns["action"], known.pop("action_space", "null"))
         name = self._root.name if re.fullmatch(r"[-_\w]+-v\d+", self._root.name) else f"{self._safe_name()}-v0"
         return {
             "algorithm_name": "",
@@ -142,6 +139,17 @@ class MinariWriter(FileWriter):
             "observation_space": json.dumps(nest(spaces)),
             "dataset_size": round(self._target.part.stat().st_size / 1e6, 1) if self._target else 0.0,
         }
+
+    def _action_space(self, column: Column, known: str) -> Mapping[str, Any]:
+        """The space of the actions: as it is known, if the actions can be in it, else the smallest guess."""
+        space = json.loads(known)
+        if self._integers is None:
+            same = space and space["type"] == "Box" and tuple(space["shape"]) == column.shape
+            return dict(space) if same else box_of(column)
+        low, high = min(0, self._integers[0]), self._integers[1]
+        if space and space["type"] == "Discrete" and space["start"] <= low and high < space["start"] + space["n"]:
+            return dict(space)
+        return {"type": "Discrete", "dtype": "int64", "start": low, "n": high - low + 1}
 
     def _safe_name(self) -> str:
         return re.sub(r"[^-_\w]", "_", self._root.name) or "dataset"

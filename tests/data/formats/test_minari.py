@@ -110,8 +110,12 @@ def test_a_dataset_of_the_real_package_survives_a_round_trip(golden: Path, tmp_p
     description = json.loads((tmp_path / name / "data" / "metadata.json").read_text())
     assert description["data_format"] == "hdf5"
     assert description["jpeg_encoding"] is False
+    space = json.loads(description["action_space"])
     if name == "plain-hdf5-v1":
         assert description["author"] == ["somebody"]
+        assert (space["type"], space["shape"]) == ("Box", [3])
+    else:
+        assert space == {"type": "Discrete", "dtype": "int64", "start": 0, "n": 5}
 
 
 def test_a_plain_observation_is_written_plain(tmp_path: Path) -> None:

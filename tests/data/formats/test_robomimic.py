@@ -1,6 +1,8 @@
 """robomimic: the layout that is written, and files of other programs."""
 
 import json
+import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -134,3 +136,38 @@ def test_what_does_not_fit_together_is_named(tmp_path: Path, changes: dict[str, 
 
     with pytest.raises(DatasetError, match=message):
         verify()
+
+
+_READ = """
+import sys
+import numpy as np
+import robomimic.utils.obs_utils as utils
+from robomimic.utils.dataset import SequenceDataset
+names = ["agentview_image", "robot0.eef_pos"]
+utils.initialize_obs_utils_with_obs_specs({"obs": {"rgb": names[:1], "low_dim": names[1:]}})
+for mode in ("all", None):
+    dataset = SequenceDataset(sys.argv[1], names, ("actions", "rewards", "dones"), load_next_obs=True,
+                              filter_by_attribute="train", hdf5_cache_mode=mode)
+    steps = [dataset[index] for index in range(len(dataset))]
+np.savez(sys.argv[2], actions=[s["actions"][0] for s in steps], dones=[s["dones"][0] for s in steps],
+         **{f"{part}|{name}": [s[part][name][0] for s in steps] for part in ("obs", "next_obs") for name in names})
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("SWM_ROBOMIMIC_PYTHON" not in os.environ, reason="SWM_ROBOMIMIC_PYTHON names one with robomimic")
+def test_robomimic_reads_what_is_written(tmp_path: Path) -> None:
+    demonstrations(tmp_path / "lift.hdf5")
+    source = swm.data.open(tmp_path / "lift.hdf5")
+    with swm.data.create(tmp_path / "copy.hdf5", format="robomimic", val_fraction=0.0) as writer:
+        for index in range(3):
+            writer.write(source.episode(index))
+    command = [os.environ["SWM_ROBOMIMIC_PYTHON"], "-W", "ignore", "-c", _READ]
+    subprocess.run([*command, str(tmp_path / "copy.hdf5"), str(tmp_path / "read.npz")], check=True, cwd=tmp_path)
+    read = np.load(tmp_path / "read.npz")
+    episodes = [source.episode(index) for index in range(3)]
+    np.testing.assert_array_equal(read["actions"], np.concatenate([episode.action for episode in episodes]))
+    for name in ("agentview_image", "robot0.eef_pos"):
+        frames = [episode.observation[name] for episode in episodes]
+        np.testing.assert_array_equal(read[f"obs|{name}"], np.concatenate([part[:-1] for part in frames]))
+        np.testing.assert_array_equal(read[f"next_obs|{name}"], np.concatenate([part[1:] for part in frames]))
