@@ -42,9 +42,8 @@ def members(path: Path, group: str = "/") -> frozenset[str]:
     if not is_hdf5(path):
         return frozenset()
     try:
-        with guard(path):
-            with open_for_reading(path) as file:
-                return frozenset(file[group])
+        with guard(path), open_for_reading(path) as file:
+            return frozenset(file[group])
     except DatasetError:
         return frozenset()
 
@@ -107,13 +106,12 @@ class Replacement:
     writer's unfinished file is begun anew by the next.
     """
 
-    def __init__(self, path: Path, part: Path, *, copy: bool) -> None:
+    def __init__(self, path: Path, part: Path) -> None:
         """Lock the unfinished file.
 
         Args:
             path: the place to take.
             part: the unfinished file, on the same disk.
-            copy: whether to begin with a copy of what is there.
 
         Raises:
             DatasetError: another writer is at work, or the disk refuses.
@@ -123,10 +121,19 @@ class Replacement:
             part.parent.mkdir(parents=True, exist_ok=True)
             self._lock: int | None = self._take_lock()
             os.ftruncate(self._lock, 0)
-            if copy:
-                shutil.copyfile(path, self.part)
         except OSError as error:
             raise DatasetError(f"{path} cannot be written ({error}). Choose another place.") from error
+
+    def copy(self) -> None:
+        """Begin with a copy of what is in the place.
+
+        Raises:
+            DatasetError: the disk is full, or it cannot be read.
+        """
+        try:
+            shutil.copyfile(self.path, self.part)
+        except OSError as error:
+            raise DatasetError(f"{self.path} cannot be copied ({error}). Make room, or repair it.") from error
 
     def _take_lock(self) -> int:
         while True:

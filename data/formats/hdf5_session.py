@@ -73,32 +73,37 @@ class FileWriter:
             DatasetError: the mode forbids it, another writer is at work, or the file to continue is
                 not of this package.
         """
-        import h5py
-
         self._path, self._options = path, options
         self._columns: dict[str, Column] | None = None
         self._provenance: list[Any] = []
         self._notes: dict[str, None] = {}
         self._written = 0
-        exists = path.exists()
-        if exists and options.mode == "error":
-            raise DatasetError(
-                f"{path} exists already. Continue it with mode='append', replace it with mode='overwrite', or choose "
-                f"another place."
-            )
-        append = exists and options.mode == "append"
-        self._target: Replacement | None = Replacement(path, part, copy=append)
         self._file: Any = None
+        self._target: Replacement | None = Replacement(path, part)
         try:
-            with guard(path, "opening it"):
-                self._file = h5py.File(part, "r+" if append else "w", libver=_LIBVER, locking=False)
-                if append:
-                    self._columns, self._provenance = read_header(self._file, path)
-                    self._resume()
+            self._begin(self._target)
         except BaseException:
             self._release(commit=False)
             raise
         self._before = self.num_episodes = self._written
+
+    def _begin(self, target: Replacement) -> None:
+        """Open the unfinished file; from here on nobody else changes what is in its place."""
+        import h5py
+
+        append = target.path.exists() and self._options.mode == "append"
+        if target.path.exists() and self._options.mode == "error":
+            raise DatasetError(
+                f"{target.path} exists already. Continue it with mode='append', replace it with mode='overwrite', or "
+                f"choose another place."
+            )
+        if append:
+            target.copy()
+        with guard(target.path, "opening it"):
+            self._file = h5py.File(target.part, "r+" if append else "w", libver=_LIBVER, locking=False)
+            if append:
+                self._columns, self._provenance = read_header(self._file, target.path)
+                self._resume()
 
     def _resume(self) -> None:
         """Take up the episodes of the file: set `_written`, and what `_complete` needs."""

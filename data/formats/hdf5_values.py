@@ -7,7 +7,6 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
-from urllib.parse import unquote
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +26,9 @@ _NUL = b"\xc0\x80"
 
 
 def escape(name: str, reserved: Iterable[str] = ()) -> str:
-    """Turn any name into one that HDF5 can hold: percent-escapes for slashes and the like; `unescape` inverts it.
+    """Turn any name into one that HDF5 can hold: percent-escapes for slashes and the like.
+
+    Different names stay different, and `urllib.parse.unquote` gives all but the empty one back.
 
     Args:
         name: any text.
@@ -44,11 +45,6 @@ def escape(name: str, reserved: Iterable[str] = ()) -> str:
 def _percent(found: Any) -> str:
     text = found if isinstance(found, str) else found.group()
     return "".join(f"%{byte:02X}" for byte in text.encode("utf-8", "surrogatepass"))
-
-
-def unescape(stored: str) -> str:
-    """Return the name that `escape` turned into `stored`."""
-    return "" if stored == "%" else unquote(stored, errors="surrogatepass")
 
 
 def encode_texts(texts: Array) -> Array:

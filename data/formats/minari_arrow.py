@@ -63,7 +63,8 @@ class ArrowSource:
 
     def files(self) -> list[Path]:
         """Every file of the dataset."""
-        return sorted(file for file in self._folder.rglob("*") if file.is_file())
+        parts = (self._folder / str(episode) for episode in range(len(self.lengths)))
+        return [self._folder / "metadata.json", *(file for part in parts for file in sorted(part.iterdir()))]
 
     def _table(self, episode: int) -> Any:
         """One episode as a table in one piece."""

@@ -4,10 +4,10 @@
 from the HDF5 file, which is committed at once; the description follows it.
 """
 
+import contextlib
 import json
 import os
 import re
-import shutil
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -165,8 +165,12 @@ class MinariWriter(FileWriter):
 
     def _release(self, *, commit: bool) -> None:
         folder = part_of(self._root)
+        if not commit:
+            (folder / "data" / "metadata.json").unlink(missing_ok=True)
         super()._release(commit=commit)
-        shutil.rmtree(folder, ignore_errors=True)
+        for empty in (folder / "data", folder):
+            with contextlib.suppress(OSError):  # gone with the commit, or another writer's by now
+                empty.rmdir()
 
 
 def stored_places(columns: Iterable[str]) -> dict[str, Place]:

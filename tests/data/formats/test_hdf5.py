@@ -222,17 +222,30 @@ def test_readers_cross_to_other_processes(kind: str, tmp_path: Path) -> None:
     assert len(pickle.dumps(dataset)) < 1000
 
 
-def test_an_open_handle_is_not_shared_by_a_forked_child(kind: str, tmp_path: Path) -> None:
-    dataset = swm.data.open(write(kind, tmp_path, EPISODES))
-    _first(dataset)
-    if (child := os.fork()) == 0:
-        try:
-            os._exit(0 if all(np.array_equal(_first(dataset), EPISODES[2].observation["pixels"]) for _ in "ab") else 1)
-        finally:
-            os._exit(2)
-    for _ in range(20):
-        np.testing.assert_array_equal(_first(dataset), EPISODES[2].observation["pixels"])
-    assert os.waitpid(child, 0)[1] == 0
+_FORKED = """
+import os, sys
+import numpy as np
+import swm.data
+from tests.data.formats.rich_episodes import rich_episode
+dataset = swm.data.open(sys.argv[1], cache_bytes=0)
+expected = rich_episode(2, 7)
+def same():
+    got = dataset.episode(2)
+    return all(np.array_equal(got.observation[name], expected.observation[name]) for name in ("pixels", "state"))
+assert same()
+handle = dataset.reader._handle.file
+child = os.fork()
+agree = all(same() for _ in range(10))
+if child == 0:
+    os._exit(0 if agree and dataset.reader._handle.file is not handle else 1)
+assert agree and dataset.reader._handle.file is handle
+assert os.waitpid(child, 0)[1] == 0
+"""
+
+
+def test_an_open_handle_is_not_shared_by_a_forked_child(tmp_path: Path) -> None:
+    path = write("hdf5", tmp_path, EPISODES)
+    subprocess.run([sys.executable, "-c", _FORKED, str(path)], check=True, cwd=Path(__file__).parents[3])
 
 
 def test_a_reader_does_not_stop_a_writer(kind: str, tmp_path: Path) -> None:
