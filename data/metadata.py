@@ -21,7 +21,7 @@ def dump(facts: Any) -> str:
     """
     try:
         return json.dumps(facts, default=_plain)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise InvalidValueError(f"metadata must be JSON-ready: {error}.") from error
 
 

@@ -12,7 +12,6 @@ from swm.data.columns import Array, Column
 from swm.data.formats.episodic import EpisodicReader
 from swm.data.formats.hdf5_files import Handle, guard
 from swm.data.formats.hdf5_values import (
-    dump,
     escape,
     filters,
     read_attribute,
@@ -24,6 +23,7 @@ from swm.data.formats.hdf5_values import (
     write_attribute,
 )
 from swm.data.formats.hdf5_verify import find_problems
+from swm.data.metadata import dump
 
 FACTS = "swm"
 """The attribute of a group that holds an episode's metadata, split, checksum and names of its payload."""

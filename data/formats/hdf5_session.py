@@ -12,7 +12,8 @@ from swm.core.provenance import describe_software
 from swm.data.columns import Column, check_same, describe_episode
 from swm.data.episode import Episode
 from swm.data.formats.hdf5_files import Replacement, guard
-from swm.data.formats.hdf5_values import decoded, digest, dump, seal, split_for, unseal
+from swm.data.formats.hdf5_values import decoded, digest, seal, unseal
+from swm.data.metadata import dump, split_of
 from swm.data.options import WriteOptions
 
 SCHEMA_VERSION = 1
@@ -48,7 +49,7 @@ def read_header(file: Any, path: Path) -> tuple[dict[str, Column], list[Any]]:
 
 def facts_of(episode: Episode, number: int, options: WriteOptions) -> dict[str, Any]:
     """What is known of an episode beside its steps, JSON-ready: metadata, split, checksum, names in its payload."""
-    text = dump({"metadata": episode.metadata, "split": split_for(episode, number, options)})
+    text = dump({"metadata": episode.metadata, "split": split_of(episode.metadata, number, options.val_fraction)})
     facts = {"payload": sorted(episode.payload), "sha256": digest(episode.arrays(), episode.payload, text)}
     return {**json.loads(text), **facts}
 

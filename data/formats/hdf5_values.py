@@ -11,12 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from swm.core.errors import DatasetError, InvalidValueError
+from swm.core.errors import DatasetError
 from swm.data.columns import DTYPES, Array, Column
 from swm.data.encoded import EncodedPictures, EncodedVideo
 from swm.data.episode import Episode
-from swm.data.formats.episodic import split_of
-from swm.data.options import WriteOptions
 
 CHUNK_BYTES = 32 << 10
 """Of columns of numbers: small enough for random access, large enough for scans."""
@@ -156,34 +154,6 @@ def stored_array(array: Array) -> Array:
     if array.dtype.kind == "U":
         return encode_texts(array)
     return np.ascontiguousarray(array, array.dtype.newbyteorder("=")).reshape(array.shape)
-
-
-def dump(facts: Any) -> str:
-    """Turn metadata into JSON.
-
-    Raises:
-        InvalidValueError: a value has no JSON form.
-    """
-    try:
-        return json.dumps(facts, default=_plain)
-    except (TypeError, ValueError) as error:
-        raise InvalidValueError(f"metadata must be JSON-ready: {error}.") from error
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, (np.ndarray, np.generic)):
-        return value.tolist()
-    if isinstance(value, Mapping):
-        return dict(value)
-    raise TypeError(f"a {type(value).__name__} has no JSON form")
-
-
-def split_for(episode: Episode, number: int, options: WriteOptions) -> str:
-    """The split of an episode: by its seed, or by its number if it has none."""
-    seed = episode.metadata.get("seed")
-    if not isinstance(seed, (int, np.integer)) or seed < 0:
-        seed = number
-    return split_of(int(seed), options.val_fraction)
 
 
 def decoded(episode: Episode) -> Episode:
