@@ -78,11 +78,11 @@ class Clips:
             InvalidValueError: a number is out of range, or two columns would have the same name.
             DatasetError: no episode of the split is long enough.
         """
-        sizes = {"num_steps": num_steps, "frame_skip": frame_skip}
-        sizes |= dict(zip(("height of image_size", "width of image_size"), image_size or (), strict=False))
-        for name, value in sizes.items():
+        for name, value in (("num_steps", num_steps), ("frame_skip", frame_skip)):
             if value < 1:
                 raise InvalidValueError(f"{name} must be at least 1, got {value!r}.")
+        if image_size is not None and (len(image_size) != 2 or min(image_size) < 2):
+            raise InvalidValueError(f"image_size must be a height and a width of at least 2, got {image_size!r}.")
         if columns is None:
             columns = [c.name for c in dataset.columns.values() if c.role == "observation" or c.name == "action"]
         self.dataset = dataset

@@ -85,13 +85,15 @@ def reduced_size(codec: str, picture: tuple[int, int, int], size: tuple[int, int
     """Height and width, no smaller than `size`, to which pictures are decoded with less work than whole.
 
     Args:
-        codec: of the pictures; all but JPEG are decoded whole.
+        codec: of the pictures; all but JPEG are decoded whole, and JPEG too if its sides are no multiples of 8.
         picture: height, width and channels as they are stored.
         size: height and width that are wanted.
     """
-    eighths = _JPEG_EIGHTHS if codec == "jpeg" else (8,)
-    sizes = [(-(-picture[0] * n // 8), -(-picture[1] * n // 8)) for n in eighths]
-    return next((s for s in sizes if s[0] >= size[0] and s[1] >= size[1]), sizes[-1])
+    height, width = picture[:2]
+    for eighths in _JPEG_EIGHTHS if codec == "jpeg" and not (height % 8 or width % 8) else ():
+        if height * eighths >= 8 * size[0] and width * eighths >= 8 * size[1]:
+            return height * eighths // 8, width * eighths // 8
+    return height, width
 
 
 def in_parallel(run: Callable[[int, int], Any], count: int, chunk: int = _CHUNK) -> list[Any]:

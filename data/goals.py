@@ -68,8 +68,8 @@ class GoalSampler:
     def __init__(self, goals: Goals, offsets: Steps, lengths: Steps) -> None:
         """Remember where the split's episodes lie: their first rows and their transitions, shape (E,)."""
         self._goals = goals
-        self._offsets = offsets
-        self._ends = np.cumsum(lengths + 1)
+        self._ends: Steps = np.cumsum(lengths + 1)
+        self._firsts: Steps = offsets - (self._ends - lengths - 1)
 
     def draw(self, keys: Keys, offset: Steps, start: Steps, length: Steps) -> DrawnGoals:
         """Draw one goal per clip, a function of its key.
@@ -90,13 +90,16 @@ class GoalSampler:
     def _distance(self, u: NDArray[np.float64], left: Steps) -> Steps:
         """Steps into the future, at least 1."""
         if self._goals.future_distribution == "uniform":
-            return 1 + np.floor(u * left).astype(np.int64)
-        if self._goals.discount == 0:
-            return np.ones_like(left)
-        return 1 + np.floor(np.log1p(-u) / np.log(self._goals.discount)).astype(np.int64)
+            before = np.floor(u * left)
+        elif self._goals.discount == 0:
+            before = np.zeros(len(u))
+        else:
+            before = np.floor(np.log1p(-u) / np.log(self._goals.discount))
+        steps: Steps = before.astype(np.int64) + 1
+        return steps
 
     def _any_row(self, u: NDArray[np.float64]) -> Steps:
         number = np.floor(u * self._ends[-1]).astype(np.int64)
         slot = np.searchsorted(self._ends, number, side="right")
-        before = np.where(slot > 0, self._ends[slot - 1], 0)
-        return self._offsets[slot] + number - before
+        rows: Steps = self._firsts[slot] + number
+        return rows

@@ -132,7 +132,7 @@ def _data_begins(count: int) -> int:
 
 
 def _total_bytes(count: int, facts: Mapping[str, Any]) -> int:
-    return _data_begins(count) + count * math.prod(facts["shape"])
+    return _data_begins(count) + count * int(math.prod(facts["shape"]))
 
 
 def _boot() -> str:

@@ -16,6 +16,7 @@ from swm.core.seeding import Key, derive_seed
 Indices = NDArray[np.int64]
 Keys = NDArray[np.uint64]
 
+_u64 = np.uint64
 _GOLDEN = 0x9E3779B97F4A7C15
 _ROUNDS = 8
 _SHARE_BITS = 24
@@ -41,19 +42,19 @@ class Order(Protocol):
 
 def _mix(words: Keys) -> Keys:
     """Turn each word into one that looks random: the last step of SplitMix64 (Steele et al. 2014)."""
-    words = (words ^ (words >> 30)) * 0xBF58476D1CE4E5B9
-    words = (words ^ (words >> 27)) * 0x94D049BB133111EB
-    return words ^ (words >> 31)
+    words = (words ^ (words >> _u64(30))) * _u64(0xBF58476D1CE4E5B9)
+    words = (words ^ (words >> _u64(27))) * _u64(0x94D049BB133111EB)
+    return words ^ (words >> _u64(31))
 
 
 def make_keys(seed: int, positions: Indices) -> Keys:
     """One key per position of the stream that `seed` names; no two are equal."""
-    return _mix(positions.astype(np.uint64) * _GOLDEN + seed)
+    return _mix(positions.astype(np.uint64) * _u64(_GOLDEN) + _u64(seed))
 
 
 def uniform(keys: Keys, draw: int) -> NDArray[np.float64]:
     """Numbers in [0, 1): one per key, others for each `draw` (0, 1, ...)."""
-    return (_mix(keys + np.uint64((draw + 1) * _GOLDEN % 2**64)) >> 11) * 2.0**-53
+    return (_mix(keys + _u64((draw + 1) * _GOLDEN % 2**64)) >> _u64(11)).astype(np.float64) * 2.0**-53
 
 
 class Permutation:

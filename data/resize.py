@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from swm.core.errors import InvalidValueError
 from swm.data import codecs
 
 _local = threading.local()
@@ -17,11 +18,16 @@ def resize(pictures: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uin
 
     Args:
         pictures: shape (N, height, width, 1 or 3), uint8.
-        size: height and width of the result.
+        size: height and width of the result, at least 2.
 
     Returns:
         Shape (N, *size, channels); each value is within 1 of the exact mean over its area.
+
+    Raises:
+        InvalidValueError: a side is shorter than 2.
     """
+    if min(size) < 2:
+        raise InvalidValueError(f"pictures are resized to sides of 2 or more, got {tuple(size)!r}.")
     if pictures.shape[1:3] == tuple(size):
         return pictures
     out = np.empty((len(pictures), *size, pictures.shape[3]), np.uint8)
