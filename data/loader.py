@@ -1,7 +1,7 @@
 """Shuffled batches of clips as tensors: endless, deterministic, and resumable at any step."""
 
 import itertools
-import os
+import multiprocessing
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     TensorBatch = dict[str, torch.Tensor]
 
 _PREFETCH = 2
+"""Batches that wait per worker process."""
+_READ_AHEAD = 2
+"""Threads that read ahead: while one waits for the pictures of its batch, another prepares or copies its own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,6 +189,8 @@ class Loader:
         if self._num_workers == 0:
             return _read_ahead(self.clips, batches, pin_memory)
         if kind not in self._pools:
+            # the server of new processes imports these once instead of each worker for itself
+            multiprocessing.set_forkserver_preload(["__main__", "torch", "swm.data.loader"])
             self._pools[kind] = torch.utils.data.DataLoader(
                 _Fetch(self.clips),  # type: ignore[arg-type]
                 batch_sampler=_Source(),  # type: ignore[arg-type]
@@ -232,23 +237,23 @@ def to_tensors(batch: Batch) -> "TensorBatch":
 
 def _read_ahead(clips: Clips | Mixture, batches: Iterator[Slots], pin_memory: bool) -> "Iterator[TensorBatch]":
     """Read the next batches in threads while the caller works; leaving the loop ends the threads."""
-    threads = 2 if (os.cpu_count() or 1) > 1 else 1
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="swm-loader")
+    pool = ThreadPoolExecutor(_READ_AHEAD, thread_name_prefix="swm-loader")
 
     def load(slots: Slots) -> "TensorBatch":
-        tensors = to_tensors(clips.read(*slots))
-        if pin_memory:
-            tensors = {
-                name: values.pin_memory() if hasattr(values, "pin_memory") else values
-                for name, values in tensors.items()
-            }
-        return tensors
+        batch = to_tensors(clips.read(*slots))
+        return _pinned(batch) if pin_memory else batch
 
     try:
-        ahead = deque(pool.submit(load, slots) for slots in itertools.islice(batches, threads + 1))
+        ahead = deque(pool.submit(load, slots) for slots in itertools.islice(batches, _READ_AHEAD + 1))
         while ahead:
             batch = ahead.popleft().result()
             ahead.extend(pool.submit(load, slots) for slots in itertools.islice(batches, 1))
             yield batch
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _pinned(batch: "TensorBatch") -> "TensorBatch":
+    import torch
+
+    return {name: values.pin_memory() if isinstance(values, torch.Tensor) else values for name, values in batch.items()}
