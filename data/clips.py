@@ -109,6 +109,13 @@ class Clips:
         self._groups: dict[tuple[str, ...], list[str]] = {}
         for name in dict.fromkeys(name for names in parts.values() for name in names):
             self._groups.setdefault(tuple(part for part, names in parts.items() if name in names), []).append(name)
+        if self.image_size is not None and not any(
+            known[name].codec for names in self._groups.values() for name in names
+        ):
+            raise InvalidValueError(
+                f"image_size was given, but no picture is among the columns {', '.join(map(repr, self.columns))}. "
+                f"Leave it out, or ask for a picture."
+            )
         self._names = [
             *self.columns,
             *(("observation_mask", "transition_mask") if self.pad else ()),
