@@ -19,15 +19,19 @@ from swm.data.card import write_card
 from swm.data.clips import Clips
 from swm.data.columns import Column
 from swm.data.dataset import Dataset, VerifyReport
+from swm.data.decoded import DecodedCache
 from swm.data.encoded import Codec, EncodedPictures, EncodedVideo, VideoCodec
 from swm.data.episode import TRANSITIONS, Episode
 from swm.data.formats import FORMATS, FormatRow, Reader, Writer
+from swm.data.goals import Goals
 from swm.data.loader import Loader
 from swm.data.location import Location
+from swm.data.mixture import Mixture
 from swm.data.normalize import Normalizer
 from swm.data.options import Mode
 from swm.data.preview import contact_sheet, write_preview
 from swm.data.replay import ReplayBuffer
+from swm.data.returns import NStep
 from swm.data.statistics import Statistics
 from swm.data.summary import summarize
 from swm.data.transfer import TransferReport, convert, filter, merge, split
@@ -47,13 +51,17 @@ __all__ = [
     "Column",
     "CompactReport",
     "Dataset",
+    "DecodedCache",
     "EncodedPictures",
     "EncodedVideo",
     "Episode",
     "FormatRow",
+    "Goals",
     "Loader",
     "Location",
+    "Mixture",
     "Mode",
+    "NStep",
     "Normalizer",
     "Reader",
     "ReplayBuffer",

@@ -9,8 +9,9 @@ from typing import Any
 from swm.core.errors import DatasetError
 from swm.core.registry import load_target
 from swm.data.dataset import Dataset
+from swm.data.decoded import DecodedCache
 from swm.data.encoded import Codec, VideoCodec
-from swm.data.formats import FORMATS, Writer
+from swm.data.formats import FORMATS, Reader, Writer
 from swm.data.location import Location
 from swm.data.options import Mode, WriteOptions
 
@@ -91,6 +92,8 @@ def open(
     format: str | None = None,
     version: int | str | None = None,
     cache_bytes: int | None = None,
+    decoded_bytes: int = 0,
+    decoded_path: str | os.PathLike[str] | None = None,
     storage_options: Mapping[str, str] | None = None,
 ) -> Dataset:
     """Open a dataset of any known format.
@@ -102,6 +105,10 @@ def open(
         cache_bytes: how much of it each process may keep in memory. Columns stay there whole, as
             stored: pictures remain encoded. None is 1 GiB of a local dataset, and nothing of one in
             an object store, of which only what is asked for moves.
+        decoded_bytes: how much memory may be spent on decoded pictures, which then come at the speed of
+            a copy. Those that do not fit are decoded each time.
+        decoded_path: a folder for a file of that size instead, which worker processes share and later
+            runs find again.
         storage_options: credentials and settings of the object store, as Lance names them.
 
     Raises:
@@ -120,7 +127,8 @@ def open(
         raise DatasetError(f"{location} is not a dataset of a known format ({known}). Give the directory itself.")
     if cache_bytes is None:
         cache_bytes = _CACHE_BYTES if location.is_local else 0
-    dataset = Dataset(FORMATS.load(name)(location, version, cache_bytes))
+    reader: Reader = FORMATS.load(name)(location, version, cache_bytes)
+    dataset = Dataset(DecodedCache(reader, decoded_bytes, decoded_path) if decoded_bytes else reader)
     if dataset.torn_rows:
         warnings.warn(
             f"{location}: a writer was stopped before its last commit: {dataset.torn_rows} rows of unfinished "

@@ -22,6 +22,9 @@ Picture = NDArray[np.uint8]
 _CHUNK = 32
 """Fewest pictures worth a thread's attention."""
 
+_JPEG_EIGHTHS = (1, 2, 3, 4, 8)
+"""Scales at which libjpeg decodes, in eighths; at 5, 6 and 7 it takes longer than for the whole picture."""
+
 _local = threading.local()
 
 
@@ -50,13 +53,23 @@ def encode(codec: str, pictures: NDArray[np.uint8], quality: int) -> list[bytes]
     return [blob for part in in_parallel(run, len(pictures)) for blob in part]
 
 
-def decode(codec: str, blobs: Sequence[Any], out: NDArray[np.uint8]) -> None:
+def decode(
+    codec: str, blobs: Sequence[Any], out: NDArray[np.uint8], picture: tuple[int, int, int] | None = None
+) -> None:
     """Decode N pictures into `out` of shape (N, height, width, 1 or 3).
+
+    Args:
+        codec: of the pictures.
+        blobs: N encoded pictures.
+        out: receives them.
+        picture: height, width and channels as they are stored, if `out` is of their `reduced_size`.
 
     Raises:
         PictureError: bytes that are no picture of that shape.
     """
     decode_one = _DECODERS[codec]
+    if picture is not None and picture != out.shape[1:]:
+        decode_one = functools.partial(_decode_reduced_jpeg, picture=picture)
 
     def run(begin: int, end: int) -> None:
         for index in range(begin, end):
@@ -66,6 +79,21 @@ def decode(codec: str, blobs: Sequence[Any], out: NDArray[np.uint8]) -> None:
                 raise PictureError(index, error) from error
 
     in_parallel(run, len(out))
+
+
+def reduced_size(codec: str, picture: tuple[int, int, int], size: tuple[int, int]) -> tuple[int, int]:
+    """Height and width, no smaller than `size`, to which pictures are decoded with less work than whole.
+
+    Args:
+        codec: of the pictures; all but JPEG are decoded whole, and JPEG too if its sides are no multiples of 8.
+        picture: height, width and channels as they are stored.
+        size: height and width that are wanted.
+    """
+    height, width = picture[:2]
+    for eighths in _JPEG_EIGHTHS if codec == "jpeg" and not (height % 8 or width % 8) else ():
+        if height * eighths >= 8 * size[0] and width * eighths >= 8 * size[1]:
+            return height * eighths // 8, width * eighths // 8
+    return height, width
 
 
 def in_parallel(run: Callable[[int, int], Any], count: int, chunk: int = _CHUNK) -> list[Any]:
@@ -100,6 +128,15 @@ def _decode_jpeg(blob: Any, out: Picture) -> None:
     import simplejpeg
 
     decoded = simplejpeg.decode_jpeg(blob, "GRAY" if out.shape[2] == 1 else "RGB", buffer=out)
+    _check_shape(decoded.shape, out.shape)
+
+
+def _decode_reduced_jpeg(blob: Any, out: Picture, *, picture: tuple[int, int, int]) -> None:
+    import simplejpeg
+
+    _check_shape(simplejpeg.decode_jpeg_header(blob)[:2], picture[:2])
+    colors, (height, width) = "GRAY" if out.shape[2] == 1 else "RGB", out.shape[:2]
+    decoded = simplejpeg.decode_jpeg(blob, colors, min_height=height, min_width=width, buffer=out)
     _check_shape(decoded.shape, out.shape)
 
 

@@ -17,7 +17,9 @@ from swm.data.clips import Clips
 from swm.data.columns import Array, Column, Role, escape, select
 from swm.data.episode import TRANSITIONS, Episode
 from swm.data.formats.base import Reader
+from swm.data.goals import Goals
 from swm.data.normalize import Method, Normalizer
+from swm.data.returns import NStep
 from swm.data.statistics import (
     Statistics,
     load_statistics,
@@ -189,9 +191,39 @@ class Dataset:
         frame_skip: int = 1,
         columns: Sequence[str] | None = None,
         split: str = "train",
+        pad: bool = False,
+        image_size: tuple[int, int] | None = None,
+        goals: Goals | None = None,
+        n_step: NStep | None = None,
     ) -> Clips:
-        """Every window of `num_steps` observations, `frame_skip` apart, within one episode (see `Clips`)."""
-        return Clips(self, num_steps=num_steps, frame_skip=frame_skip, columns=columns, split=split)
+        """Every window of `num_steps` observations, `frame_skip` apart, within one episode (see `Clips`).
+
+        Args:
+            num_steps: observations per clip, at least 1.
+            frame_skip: steps from one observation to the next, at least 1.
+            columns: what to return; None is every observation column and ``action``.
+            split: ``"train"``, ``"val"`` or ``"all"``.
+            pad: whether windows may run over the end of the episode, with masks that tell.
+            image_size: height and width to which pictures are resized while they are decoded.
+            goals: adds a goal to each clip.
+            n_step: adds a return over n steps to each clip.
+
+        Raises:
+            UnknownNameError: no such column or split.
+            InvalidValueError: a number is out of range, or two columns would have the same name.
+            DatasetError: no episode of the split is long enough.
+        """
+        return Clips(
+            self,
+            num_steps=num_steps,
+            frame_skip=frame_skip,
+            columns=columns,
+            split=split,
+            pad=pad,
+            image_size=image_size,
+            goals=goals,
+            n_step=n_step,
+        )
 
     def statistics(self, column: str, split: str = "train") -> Statistics:
         """Moments, range, quantiles and histogram of a column, computed in a stream and kept beside the data.

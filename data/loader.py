@@ -1,109 +1,163 @@
 """Shuffled batches of clips as tensors: endless, deterministic, and resumable at any step."""
 
 import itertools
+import multiprocessing
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from swm.core.errors import InvalidValueError
-from swm.core.seeding import make_rng
 from swm.data.clips import Batch, Clips
+from swm.data.mixture import Mixture
+from swm.data.order import Order, PlainOrder, ShuffledOrder, Slots, WeightedOrder
 
 if TYPE_CHECKING:
     import torch
 
-Indices = NDArray[np.int64]
+    TensorBatch = dict[str, torch.Tensor]
 
 _PREFETCH = 2
+"""Batches that wait per worker process."""
+_READ_AHEAD = 2
+"""Threads that read ahead: while one waits for the pictures of its batch, another prepares or copies its own."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Order:
-    """Which clips make which batch. Apart from the loader, which its workers must not keep alive."""
+class _Schedule:
+    """Which positions of an epoch make which batch. Apart from the loader, which its workers must not keep alive."""
 
-    seed: int
     num_clips: int
-    batch_size: int
+    global_batch_size: int
+    """Clips per batch of all ranks together."""
     drop_last: bool
+    rank: int
+    world_size: int
 
     @property
     def num_batches(self) -> int:
-        full, rest = divmod(self.num_clips, self.batch_size)
+        full, rest = divmod(self.num_clips, self.global_batch_size)
         return full + (rest > 0 and not self.drop_last)
 
-    def plain(self) -> Iterator[Indices]:
-        return self._batches(np.arange(self.num_clips))
+    @property
+    def epoch_size(self) -> int:
+        return min(self.num_clips, self.num_batches * self.global_batch_size)
 
-    def shuffled(self, epoch: int, first: int = 0) -> Iterator[Indices]:
-        return self._batches(make_rng(self.seed, "epoch", epoch).permutation(self.num_clips), first)
+    def batches(self, order: Order, epoch: int, first: int = 0) -> Iterator[Slots]:
+        """This rank's share of each batch of an epoch."""
+        for number in range(first, self.num_batches):
+            begin = number * self.global_batch_size
+            count = min(self.global_batch_size, self.num_clips - begin)
+            edges = [begin + count * rank // self.world_size for rank in (self.rank, self.rank + 1)]
+            yield order.slots(epoch, *edges)
 
-    def endless(self, epoch: int, first: int) -> Iterator[Indices]:
-        yield from self.shuffled(epoch, first)
+    def endless(self, order: Order, epoch: int, first: int) -> Iterator[Slots]:
+        yield from self.batches(order, epoch, first)
         for later in itertools.count(epoch + 1):
-            yield from self.shuffled(later)
-
-    def _batches(self, order: Indices, first: int = 0) -> Iterator[Indices]:
-        return (order[i * self.batch_size : (i + 1) * self.batch_size] for i in range(first, self.num_batches))
+            yield from self.batches(order, later)
 
 
 class Loader:
-    """An endless stream of batches: column -> tensor (batch_size, ...), pictures as uint8.
+    """An endless stream of batches: column -> tensor (batch_size, ...), pictures as uint8, texts as NumPy arrays.
 
-    The order of epoch e is a function of (seed, e) alone, the same for any number of workers.
-    Iterating continues where the last batch was handed out, and so does a loader that was given
-    that one's `state_dict`.
+    What comes in which batch of epoch e, and which goals are drawn for it, is a function of (seed, e)
+    alone, the same for any number of workers, and for any number of ranks that share a batch of the
+    same size: rank r of W gets the r-th of W equal parts of each batch of ``W * batch_size`` clips.
+    Iterating continues where the last batch was handed out, and so does a loader that was given that
+    one's `state_dict`.
     """
 
     def __init__(
-        self, clips: Clips, batch_size: int, *, seed: int, num_workers: int = 0, drop_last: bool = True
+        self,
+        clips: Clips | Mixture,
+        batch_size: int,
+        *,
+        seed: int,
+        num_workers: int = 0,
+        drop_last: bool = True,
+        rank: int = 0,
+        world_size: int = 1,
+        pin_memory: bool | None = None,
     ) -> None:
         """Make a loader; nothing is read before it is iterated.
 
         Args:
             clips: what to load.
-            batch_size: clips per batch.
-            seed: of the order.
-            num_workers: 0 reads ahead in one thread, which is enough where decoding keeps up;
-                more start that many processes (forkserver), each with memory of its own.
+            batch_size: clips per batch of this rank.
+            seed: of the order and of the goals; the same on all ranks.
+            num_workers: 0 reads ahead in threads, which is enough where decoding keeps up; more start
+                that many processes (forkserver), each with memory of its own.
             drop_last: whether to leave out the last clips of an epoch that do not fill a batch.
+            rank: of this process among those that train together.
+            world_size: how many these are.
+            pin_memory: whether tensors lie in page-locked memory, from which they reach a CUDA device
+                faster; None is whether there is one.
 
         Raises:
-            InvalidValueError: a number is out of range, or there are fewer clips than a batch.
+            InvalidValueError: a number is out of range, there are fewer clips than a batch, or the
+                last batch of an epoch has fewer clips than there are ranks.
         """
         if batch_size < 1 or num_workers < 0:
             raise InvalidValueError(
                 f"batch_size must be at least 1 and num_workers at least 0, got {batch_size!r} and {num_workers!r}."
             )
-        if drop_last and len(clips) < batch_size:
+        if not 0 <= rank < world_size:
+            raise InvalidValueError(f"rank must be in 0 to world_size - 1, got rank {rank!r} of {world_size!r}.")
+        whole, total = batch_size * world_size, len(clips)
+        ranks = "" if world_size == 1 else f" for each of {world_size} ranks"
+        if drop_last and total < whole:
             raise InvalidValueError(
-                f"{len(clips)} clips do not fill a batch of {batch_size}. Use a smaller batch or drop_last=False."
+                f"{total} clips do not fill a batch of {batch_size}{ranks}. Use a smaller batch or drop_last=False."
+            )
+        if not drop_last and 0 < total % whole < world_size:
+            raise InvalidValueError(
+                f"{total} clips in batches of {batch_size}{ranks} leave {total % whole} for the last: some ranks would "
+                f"get none. Use another batch_size or drop_last=True."
             )
         self.clips = clips
-        self._order = _Order(seed=seed, num_clips=len(clips), batch_size=batch_size, drop_last=drop_last)
+        self._seed = seed
+        self._schedule = _Schedule(
+            num_clips=total, global_batch_size=whole, drop_last=drop_last, rank=rank, world_size=world_size
+        )
+        self._order = self._make_order()
         self._num_workers = num_workers
+        self._pin_memory = pin_memory
         self._epoch, self._batch = 0, 0
         self._pools: dict[str, Any] = {}
 
+    def _make_order(self) -> Order:
+        if isinstance(self.clips, Mixture) and self.clips.weights is not None:
+            return WeightedOrder(
+                seed=self._seed,
+                sizes=self.clips.sizes,
+                weights=self.clips.weights,
+                epoch_size=self._schedule.epoch_size,
+            )
+        return ShuffledOrder(seed=self._seed, num_clips=len(self.clips))
+
     def __len__(self) -> int:
-        """Batches per epoch."""
-        return self._order.num_batches
+        """Batches per epoch: as many as show each clip once."""
+        return self._schedule.num_batches
 
-    def state_dict(self) -> dict[str, int]:
-        """Where the stream stands, after the last batch that was handed out."""
-        return {**vars(self._order), "epoch": self._epoch, "batch": self._batch}
+    def _identity(self) -> dict[str, Any]:
+        """What must be the same for the stream to be the same."""
+        facts = {name: getattr(self._schedule, name) for name in ("num_clips", "global_batch_size", "drop_last")}
+        if isinstance(self.clips, Mixture):
+            facts |= {"sizes": list(self.clips.sizes), "weights": self.clips.weights and list(self.clips.weights)}
+        return {"seed": self._seed, **facts}
 
-    def load_state_dict(self, state: dict[str, int]) -> None:
+    def state_dict(self) -> dict[str, Any]:
+        """Where the stream stands, after the last batch that was handed out; JSON-ready, the same on all ranks."""
+        return {**self._identity(), "epoch": self._epoch, "batch": self._batch}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from `state` with the next iteration.
 
         Raises:
             InvalidValueError: it comes from a loader of other clips, batch size or seed.
         """
-        for name, value in vars(self._order).items():
+        for name, value in self._identity().items():
             if state.get(name) != value:
                 raise InvalidValueError(
                     f"the loader's state has {name} {state.get(name)!r}, this loader {value!r}: the batches would "
@@ -111,36 +165,41 @@ class Loader:
                 )
         self._epoch, self._batch = state["epoch"], state["batch"]
 
-    def __iter__(self) -> Iterator[dict[str, "torch.Tensor"]]:
+    def __iter__(self) -> "Iterator[TensorBatch]":
         """Hand out batches without end."""
-        for batch in self._load("stream", self._order.endless(self._epoch, self._batch)):
+        for batch in self._load("stream", self._schedule.endless(self._order, self._epoch, self._batch)):
             self._batch += 1
             if self._batch == len(self):
                 self._epoch, self._batch = self._epoch + 1, 0
             yield batch
 
-    def epoch(self, shuffle: bool = False) -> Iterator[dict[str, "torch.Tensor"]]:
-        """Hand out each clip once; the position of the endless stream stays.
+    def epoch(self, shuffle: bool = False) -> "Iterator[TensorBatch]":
+        """Hand out each clip once, with the same goals each time; the position of the endless stream stays.
 
         Args:
-            shuffle: whether in the order of the endless stream's first epoch instead of the clips' own.
+            shuffle: whether in a shuffled order, always the same, instead of the clips' own.
         """
-        yield from self._load("epoch", self._order.shuffled(0) if shuffle else self._order.plain())
+        order = ShuffledOrder(seed=self._seed, num_clips=len(self.clips)) if shuffle else PlainOrder(seed=self._seed)
+        yield from self._load("epoch", self._schedule.batches(order, 0))
 
-    def _load(self, kind: str, batches: Iterator[Indices]) -> Iterator[dict[str, "torch.Tensor"]]:
+    def _load(self, kind: str, batches: Iterator[Slots]) -> "Iterator[TensorBatch]":
+        import torch
+
+        pin_memory = torch.cuda.is_available() if self._pin_memory is None else self._pin_memory
         if self._num_workers == 0:
-            return _read_ahead(self.clips, batches)
-        from torch.utils.data import DataLoader
-
+            return _read_ahead(self.clips, batches, pin_memory)
         if kind not in self._pools:
-            self._pools[kind] = DataLoader(
-                self.clips,  # type: ignore[arg-type]
-                batch_sampler=_Source(),
+            # the server of new processes imports these once instead of each worker for itself
+            multiprocessing.set_forkserver_preload(["__main__", "torch", "swm.data.loader"])
+            self._pools[kind] = torch.utils.data.DataLoader(
+                _Fetch(self.clips),  # type: ignore[arg-type]
+                batch_sampler=_Source(),  # type: ignore[arg-type]
                 num_workers=self._num_workers,
                 collate_fn=to_tensors,  # type: ignore[arg-type]
                 multiprocessing_context="forkserver",
                 persistent_workers=True,
                 prefetch_factor=_PREFETCH,
+                pin_memory=pin_memory,
             )
         pool = self._pools[kind]
         pool.batch_sampler.batches = batches
@@ -150,27 +209,51 @@ class Loader:
 class _Source:
     """A batch sampler that can be pointed at other batches while its workers stay."""
 
-    batches: Iterable[Indices] = ()
+    batches: Iterable[Slots] = ()
 
-    def __iter__(self) -> Iterator[list[int]]:
-        return (batch.tolist() for batch in self.batches)
+    def __iter__(self) -> Iterator[Slots]:
+        return iter(self.batches)
 
 
-def to_tensors(batch: Batch) -> dict[str, "torch.Tensor"]:
-    """Wrap a batch's arrays as tensors, without copies."""
+class _Fetch:
+    """What a worker process asks for batches."""
+
+    def __init__(self, clips: Clips | Mixture) -> None:
+        self._clips = clips
+
+    def __getitems__(self, slots: Slots) -> Batch:
+        return self._clips.read(*slots)
+
+
+def to_tensors(batch: Batch) -> "TensorBatch":
+    """Wrap a batch's arrays as tensors, without copies; texts stay NumPy arrays."""
     import torch
 
-    return {name: torch.from_numpy(values) for name, values in batch.items()}
+    return {
+        name: values if values.dtype.kind == "U" else torch.from_numpy(values)  # type: ignore[misc]
+        for name, values in batch.items()
+    }
 
 
-def _read_ahead(clips: Clips, batches: Iterator[Indices]) -> Iterator[dict[str, "torch.Tensor"]]:
-    """Read the next batches in one thread while the caller works; leaving the loop ends the thread."""
-    pool = ThreadPoolExecutor(1, thread_name_prefix="swm-loader")
+def _read_ahead(clips: Clips | Mixture, batches: Iterator[Slots], pin_memory: bool) -> "Iterator[TensorBatch]":
+    """Read the next batches in threads while the caller works; leaving the loop ends the threads."""
+    pool = ThreadPoolExecutor(_READ_AHEAD, thread_name_prefix="swm-loader")
+
+    def load(slots: Slots) -> "TensorBatch":
+        batch = to_tensors(clips.read(*slots))
+        return _pinned(batch) if pin_memory else batch
+
     try:
-        ahead = deque(pool.submit(clips.__getitems__, indices) for indices in itertools.islice(batches, _PREFETCH))
+        ahead = deque(pool.submit(load, slots) for slots in itertools.islice(batches, _READ_AHEAD + 1))
         while ahead:
             batch = ahead.popleft().result()
-            ahead.extend(pool.submit(clips.__getitems__, indices) for indices in itertools.islice(batches, 1))
-            yield to_tensors(batch)
+            ahead.extend(pool.submit(load, slots) for slots in itertools.islice(batches, 1))
+            yield batch
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _pinned(batch: "TensorBatch") -> "TensorBatch":
+    import torch
+
+    return {name: values.pin_memory() if isinstance(values, torch.Tensor) else values for name, values in batch.items()}

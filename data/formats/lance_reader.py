@@ -22,7 +22,7 @@ from swm.data.formats.lance_videos import VideoTable
 from swm.data.formats.layout import is_video, read_header, unpack_payload
 from swm.data.formats.locks import is_locked
 from swm.data.location import Location
-from swm.data.resize import resize
+from swm.data.resize import decode_resized
 
 
 def detect_frames(path: Path) -> bool:
@@ -174,9 +174,7 @@ class LanceReader:
         assert column.codec is not None
         height, width, channels = column.shape
         try:
-            out = np.empty((len(blobs), height, width, channels), np.uint8)
-            codecs.decode(column.codec, blobs, out)
-            return out if size is None else resize(out, size)
+            return decode_resized(column.codec, blobs, (height, width, channels), size or (height, width))
         except codecs.PictureError as error:
             raise self._broken(column, rows[error.index], error) from error
 

@@ -14,7 +14,6 @@ from swm.data.columns import Array, Column
 from swm.data.encoded import EncodedVideo, VideoCodec, VideoIndex
 from swm.data.formats import tables
 from swm.data.location import Location
-from swm.data.resize import resize
 
 _INDEX = ["camera", "frame_offsets", "keyframes", "header"]
 
@@ -81,9 +80,10 @@ class VideoTable:
             )
             for entries, spans in zip(chosen, plans, strict=True)
         ]
-        out = np.empty((len(frames), *self._columns[name].shape), np.uint8)
+        height, width, channels = self._columns[name].shape
+        out = np.empty((len(frames), *(size or (height, width)), channels), np.uint8)
         videos.decode_jobs(jobs, out)
-        return out if size is None else resize(out, size)
+        return out
 
     def _fetch(self, table: Any, requests: list[tuple[int, int, int]]) -> list[Any]:
         with tables.translated(f"{self.location}: {len(requests)} pieces of videos cannot be read"):
