@@ -1,0 +1,86 @@
+"""What LeRobot has no place for, kept in ``meta/swm``: metadata, splits, payloads and checksums.
+
+Other readers ignore the folder, and datasets without it are read all the same.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from swm.data.columns import Array
+from swm.data.formats.lerobot.episodes import read_lines
+from swm.data.formats.lerobot.layout import reading
+
+EPISODES = "meta/swm/episodes.jsonl"
+CHECKSUMS = "meta/swm/sha256.json"
+_PAYLOAD = "meta/swm/payload/episode-{:06d}.npz"
+
+FINAL = "final."
+"""Before the name of a transition: the payload that is its value in the last row, where the source has one there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extras:
+    """What is kept of one episode."""
+
+    metadata: Mapping[str, Any]
+    split: str
+    final: tuple[str, ...] = ()
+    """Transitions whose value in the last row is real."""
+
+    def line(self) -> str:
+        """One line of JSON."""
+        return json.dumps({"metadata": self.metadata, "split": self.split, "final": self.final}) + "\n"
+
+
+def read_extras(root: Path) -> list[Extras]:
+    """What was kept of each episode; empty if nothing was.
+
+    Raises:
+        DatasetError: the file is damaged.
+    """
+    path = root / EPISODES
+    if not path.exists():
+        return []
+    return read_lines(
+        path,
+        lambda row: Extras(metadata=dict(row["metadata"]), split=str(row["split"]), final=tuple(row["final"])),
+    )
+
+
+def write_payload(root: Path, episode: int, payload: Mapping[str, Array]) -> None:
+    """Keep the arrays of one episode. Names are stored as JSON: a member of the file may not be called anything."""
+    path = root / _PAYLOAD.format(episode)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    members = {f"array_{number}": array for number, array in enumerate(payload.values())}
+    np.savez_compressed(path, names=np.array(json.dumps(list(payload))), **members)
+
+
+def read_payload(root: Path, episode: int) -> dict[str, Array]:
+    """The arrays that `write_payload` kept; none if it kept none.
+
+    Raises:
+        DatasetError: the file is damaged.
+    """
+    path = root / _PAYLOAD.format(episode)
+    if not path.exists():
+        return {}
+    with reading(path), np.load(path, allow_pickle=False) as members:
+        return {name: members[f"array_{number}"] for number, name in enumerate(json.loads(members["names"].item()))}
+
+
+def read_checksums(root: Path) -> dict[str, str]:
+    """File -> SHA-256 as it was written; empty if none was kept.
+
+    Raises:
+        DatasetError: the file is damaged.
+    """
+    path = root / CHECKSUMS
+    if not path.exists():
+        return {}
+    with reading(path):
+        return {str(name): str(digest) for name, digest in json.loads(path.read_bytes()).items()}

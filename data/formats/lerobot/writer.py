@@ -1,0 +1,2 @@
+class LeRobotWriter: pass
+class FileSizes: pass
