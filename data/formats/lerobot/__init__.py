@@ -10,6 +10,7 @@ The layout of v3.0, as lerobot 0.4 to 0.6 has it::
 
 from swm.data.formats.lerobot.layout import detect
 from swm.data.formats.lerobot.reader import LeRobotReader
-from swm.data.formats.lerobot.writer import FileSizes, LeRobotWriter
+from swm.data.formats.lerobot.sinks import FileSizes
+from swm.data.formats.lerobot.writer import LeRobotWriter
 
 __all__ = ["FileSizes", "LeRobotReader", "LeRobotWriter", "detect"]

@@ -71,13 +71,15 @@ def _many_per_file(root: Path, info: Info, cameras: Sequence[str]) -> Episodes:
     _check_numbers(root, table["episode_index"], lengths)
     begins = np.cumsum(lengths) - lengths
     if (table["dataset_from_index"] != begins).any() or (table["dataset_to_index"] != begins + lengths).any():
-        wrong = int(np.flatnonzero((table["dataset_from_index"] != begins) | (table["dataset_to_index"] != begins + lengths))[0])
+        wrong = int(
+            np.flatnonzero((table["dataset_from_index"] != begins) | (table["dataset_to_index"] != begins + lengths))[0]
+        )
         raise DatasetError(
             f"{root}: episode {wrong} should have the frames {begins[wrong]} to {begins[wrong] + lengths[wrong]}, "
             f"{EPISODES} says {table['dataset_from_index'][wrong]} to {table['dataset_to_index'][wrong]}. The table is "
             f"scrambled, as early writers of v3.0 left it: convert the dataset again from its v2.1."
         )
-    places = {"data": ("data", info.data_path, {})}
+    places: dict[str, tuple[str, str, dict[str, str]]] = {"data": ("data", info.data_path, {})}
     places |= {name: (f"videos/{name}", str(info.video_path), {"video_key": name}) for name in cameras}
     shards = {}
     for key, (prefix, template, fields) in places.items():

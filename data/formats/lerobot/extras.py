@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from swm.core.errors import InvalidValueError
 from swm.data.columns import Array
 from swm.data.formats.lerobot.episodes import read_lines
 from swm.data.formats.lerobot.layout import reading
@@ -37,6 +38,27 @@ class Extras:
         return json.dumps({"metadata": self.metadata, "split": self.split, "final": self.final}) + "\n"
 
 
+def plain(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn metadata into what JSON gives back: NumPy's values become Python's.
+
+    Raises:
+        InvalidValueError: a value has no JSON form.
+    """
+    try:
+        found: dict[str, Any] = json.loads(json.dumps(facts, default=_plain))
+    except TypeError as error:
+        raise InvalidValueError(f"metadata must be JSON-ready: {error}.") from error
+    return found
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"a {type(value).__name__} has no JSON form")
+
+
 def read_extras(root: Path) -> list[Extras]:
     """What was kept of each episode; empty if nothing was.
 
@@ -56,7 +78,7 @@ def write_payload(root: Path, episode: int, payload: Mapping[str, Array]) -> Non
     """Keep the arrays of one episode. Names are stored as JSON: a member of the file may not be called anything."""
     path = root / _PAYLOAD.format(episode)
     path.parent.mkdir(parents=True, exist_ok=True)
-    members = {f"array_{number}": array for number, array in enumerate(payload.values())}
+    members: dict[str, Any] = {f"array_{number}": array for number, array in enumerate(payload.values())}
     np.savez_compressed(path, names=np.array(json.dumps(list(payload))), **members)
 
 

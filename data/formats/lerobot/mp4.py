@@ -34,9 +34,7 @@ class Videos:
         """Open nothing yet."""
         self._local = threading.local()
 
-    def read(
-        self, path: Path, times: NDArray[np.float64], fps: float, picture: tuple[int, ...]
-    ) -> NDArray[np.uint8]:
+    def read(self, path: Path, times: NDArray[np.float64], fps: float, picture: tuple[int, ...]) -> NDArray[np.uint8]:
         """Decode the frames nearest to some times.
 
         Args:
@@ -72,7 +70,7 @@ class _Video:
         import av
 
         self.container = av.open(os.fspath(path), mode="r")
-        self.stream = self.container.streams.video[0]
+        self.stream: Any = self.container.streams.video[0]
         self.stream.codec_context.thread_count = 1
         self.stream.codec_context.options = {"err_detect": "explode"}
         self.frames: Any = None
@@ -128,14 +126,14 @@ class VideoSink:
         import av
 
         name, options = _ENCODERS[codec]
-        height, width, _ = picture
         self.frames, self.bytes, self._tick = 0, 0, Fraction(1, fps)
         self._container = av.open(os.fspath(path), "w", format="mp4", options={"movflags": "+faststart"})
         quality = "0" if codec == "h264-lossless" else str(crf)
         options = {**options, "crf": quality, "g": str(GROUP_SIZE)}
-        self._stream: Any = self._container.add_stream(name, rate=fps, options=options)
-        self._stream.width, self._stream.height = width, height
-        self._stream.pix_fmt = "rgb24" if codec == "h264-lossless" else pixel_format(codec, picture)
+        stream: Any = self._container.add_stream(name, rate=fps, options=options)
+        self._stream = stream
+        stream.height, stream.width, _ = picture
+        stream.pix_fmt = "rgb24" if codec == "h264-lossless" else pixel_format(codec, picture)
 
     def write(self, pictures: NDArray[np.uint8]) -> None:
         """Append pictures, shape (N, height, width, 1 or 3); the first becomes a keyframe."""

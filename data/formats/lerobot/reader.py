@@ -61,7 +61,9 @@ class LeRobotReader(EpisodicReader):
         self._numbers = np.flatnonzero(self._episodes.lengths > 1)
         if len(self._numbers) < len(self._episodes.lengths):
             short = np.flatnonzero(self._episodes.lengths == 1)
-            notes.append(f"{len(short)} episodes of one frame have no transition and are left out: {short[:9].tolist()}.")
+            notes.append(
+                f"{len(short)} episodes of one frame have no transition and are left out: {short[:9].tolist()}."
+            )
         self.index = self._make_index()
         if not self._info.swm:
             notes.append(
@@ -134,11 +136,9 @@ class LeRobotReader(EpisodicReader):
             return {name: found[name].take(steps - steps[0]) for name in features}
 
     def _table_path(self, number: int) -> Path:
-        return self._episodes.data.paths[self._episodes.data.file[number]]
+        return self._episodes.data.paths[int(self._episodes.data.file[number])]
 
-    def _values(
-        self, number: int, binding: Binding, steps: NDArray[np.int64], rows: dict[str, Any]
-    ) -> Array:
+    def _values(self, number: int, binding: Binding, steps: NDArray[np.int64], rows: dict[str, Any]) -> Array:
         column, name = binding.column, binding.feature
         if name is None or not len(steps):
             return np.zeros((len(steps), *column.shape), column.dtype)

@@ -118,7 +118,7 @@ def to_arrow(values: Array, kind: Any) -> Any:
     import pyarrow as pa
 
     if pa.types.is_string(kind):
-        return pa.array(values.tolist(), kind)
+        return pa.array(values.reshape(-1).tolist(), kind)
     flat = pa.array(np.ascontiguousarray(values).reshape(-1))
     if pa.types.is_fixed_size_list(kind):
         return pa.FixedSizeListArray.from_arrays(flat, kind.list_size)
@@ -136,3 +136,33 @@ def pictures_to_arrow(blobs: Sequence[Any], kind: Any) -> Any:
     return pa.StructArray.from_arrays(
         [pa.array([bytes(blob) for blob in blobs], pa.binary()), pa.array(paths)], fields=list(kind)
     )
+
+
+def episode_table(rows: Sequence[Mapping[str, Any]]) -> Any:
+    """The table of some episodes, with figures as nested lists of the types that LeRobot gives them.
+
+    Args:
+        rows: column -> value; figures are arrays.
+    """
+    import pyarrow as pa
+
+    arrays = {}
+    for name in rows[0]:
+        values = [row[name] for row in rows]
+        if isinstance(values[0], np.ndarray):
+            kind = pa.from_numpy_dtype(values[0].dtype if values[0].dtype.kind != "f" else np.dtype("float64"))
+            for _ in range(values[0].ndim):
+                kind = pa.list_(kind)
+            arrays[name] = pa.array([value.tolist() for value in values], kind)
+        else:
+            arrays[name] = pa.array(values)
+    return pa.table(arrays)
+
+
+def with_place(table: Any, place: tuple[int, int]) -> Any:
+    """Add to a table of episodes the chunk and the number of the file that gets it."""
+    import pyarrow as pa
+
+    for name, number in zip(("chunk_index", "file_index"), place, strict=True):
+        table = table.append_column(f"meta/episodes/{name}", pa.array([number] * table.num_rows, pa.int64()))
+    return table

@@ -82,17 +82,23 @@ class TableSink(Sink):
     _file: Any = None
     _writer: Any = None
 
-    def write(self, table: Any) -> None:
-        """Append a table to the open file, or to a new one."""
+    def room_for(self, table: Any) -> tuple[int, int]:
+        """Open a new file if this table would fill the open one, and return the file's place."""
         import pyarrow as pa
-        import pyarrow.parquet as pq
 
         if self._writer is not None and self._is_full(self._file.tell(), table.nbytes):
             self.close()
         if self._writer is None:
             self._file = pa.OSFile(str(self._next_path()), "wb")
+        return self.place
+
+    def write(self, table: Any) -> None:
+        """Append a table to the file that `room_for` opened."""
+        import pyarrow.parquet as pq
+
+        if self._writer is None:
             self._writer = pq.ParquetWriter(self._file, table.schema, compression="snappy", write_page_checksum=True)
-        self._writer.write_table(table, row_group_size=max(table.num_rows, 1))
+        self._writer.write_table(table, row_group_size=table.num_rows)
 
     def close(self) -> None:
         """Finish the open file, if there is one."""
@@ -122,9 +128,7 @@ class CameraSink(Sink):
             fps: frames per second.
             crf: constant rate factor.
         """
-        super().__init__(
-            root, VIDEO_FILE, sizes.chunks_size, sizes.video_megabytes * _MEGABYTE, video_key=feature
-        )
+        super().__init__(root, VIDEO_FILE, sizes.chunks_size, sizes.video_megabytes * _MEGABYTE, video_key=feature)
         self.feature, self._column, self._fps, self._crf = feature, column, fps, crf
         self._video: VideoSink | None = None
 

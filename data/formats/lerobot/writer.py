@@ -1,2 +1,320 @@
-class LeRobotWriter: pass
-class FileSizes: pass
+"""Writing LeRobot datasets of v3.0."""
+
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from swm.core.errors import DatasetError, InvalidValueError
+from swm.core.provenance import describe_software
+from swm.core.seeding import derive_seed
+from swm.data.columns import Column, check_same, describe_episode
+from swm.data.episode import Episode
+from swm.data.formats.lerobot import extras
+from swm.data.formats.lerobot.binding import Binding, describe
+from swm.data.formats.lerobot.frames import Frames, frames_of, pictures_of
+from swm.data.formats.lerobot.layout import (
+    DATA_FILE,
+    EPISODES_FILE,
+    INFO,
+    STATS,
+    TASKS,
+    VIDEO_FILE,
+    WRITTEN_VERSION,
+)
+from swm.data.formats.lerobot.schema import (
+    bind_columns,
+    describe_features,
+    episode_table,
+    is_video,
+    table_schema,
+    with_place,
+)
+from swm.data.formats.lerobot.sinks import CameraSink, FileSizes, TableSink, write_task_table
+from swm.data.formats.lerobot.stats import KEYS, Pool, picture_figures, sample_steps
+from swm.data.location import Location
+from swm.data.options import WriteOptions
+
+_MEGABYTE = 1 << 20
+_EPISODE_ROWS = 100
+"""Rows of the episodes' table that are written at once."""
+
+
+class LeRobotWriter:
+    """Writes a LeRobot dataset of v3.0 (see `swm.data.formats.Writer`).
+
+    Everything goes to a hidden folder beside, which takes the dataset's name in `close`: before
+    that there is no dataset, or still the one that is to be replaced. In memory are one episode,
+    the open encoders, and the figures of at most 100 episodes.
+    """
+
+    def __init__(self, location: Location, options: WriteOptions, sizes: FileSizes | None = None) -> None:
+        """Look at what is there.
+
+        Args:
+            location: a local path.
+            options: a rate of whole frames per second; `shard_size` has no meaning here.
+            sizes: when files are full; None is LeRobot's own.
+
+        Raises:
+            DatasetError: a dataset exists and the mode is not to replace it.
+            InvalidValueError: `fps` is no whole number, or the provenance has no JSON form.
+        """
+        if options.fps != int(options.fps):
+            raise InvalidValueError(f"fps must be a whole number in a LeRobot dataset, got {options.fps!r}. Round it.")
+        self._path, self._options, self._sizes = location.path, options, sizes or FileSizes()
+        self._fps = int(options.fps)
+        self._provenance = _provenance(options)
+        self._check_free()
+        self._root = self._path.parent / f".{self._path.name}.{secrets.token_hex(4)}.part"
+        self.num_episodes = 0
+        self._written, self._num_frames = 0, 0
+        self._noted: dict[str, None] = {}
+        self._columns: dict[str, Column] | None = None
+        self._tasks: dict[str, int] = {}
+        self._rows: list[dict[str, Any]] = []
+        self._pool = Pool()
+        self._failed, self._closed = False, False
+
+    def _check_free(self) -> None:
+        if self._options.mode == "overwrite" or not (self._path / INFO).exists():
+            return
+        if self._options.mode == "append":
+            raise DatasetError(
+                f"{self._path} is finished: a LeRobot dataset cannot be continued. Write the episodes to a new one "
+                f"and merge the two, or record in Lance and export at the end."
+            )
+        raise DatasetError(f"{self._path} exists already. Replace it with mode='overwrite', or choose another place.")
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """One sentence per thing that the format could not hold so far."""
+        return tuple(self._noted)
+
+    def write(self, episode: Episode) -> None:
+        """Encode one episode; it is committed in `close` (see `Writer.write`).
+
+        Raises:
+            DatasetError: its columns are not those of the dataset, or it could not be stored: then
+                nothing of the dataset can be kept.
+            InvalidValueError: its metadata have no JSON form.
+        """
+        if self._closed or self._failed:
+            state = "closed" if self._closed else "broken by a failed write"
+            raise DatasetError(f"the writer of {self._path} is {state}. Make another one.")
+        columns = _storable(describe_episode(episode, self._options.codec or "h264"))
+        check_same(self._columns or columns, columns, str(self._path))
+        metadata = extras.plain(episode.metadata)
+        if self._columns is None:
+            self._begin(columns)
+        frames = frames_of(episode, self._bindings, self._options.quality)
+        self._failed = True
+        try:
+            self._store(frames, episode, metadata)
+        except Exception as error:
+            self._discard()
+            raise DatasetError(
+                f"{self._path}: episode {self._written} could not be stored ({error}). Nothing was kept: write the "
+                f"dataset again when the cause is gone."
+            ) from error
+        self._failed = False
+        self._note(episode, frames)
+
+    def _begin(self, columns: dict[str, Column]) -> None:
+        """Take the columns of the first episode for those of the dataset, and make its files ready."""
+        self._columns = columns
+        self._bindings = bind_columns(columns)
+        self._features = describe_features(self._bindings, self._fps)
+        self._schema = table_schema(self._features)
+        chunks, limit = self._sizes.chunks_size, self._sizes.data_megabytes * _MEGABYTE
+        self._data = TableSink(self._root, DATA_FILE, chunks, limit)
+        self._episodes = TableSink(self._root, EPISODES_FILE, chunks, limit)
+        self._cameras = {
+            name: CameraSink(
+                self._root, str(binding.feature), binding.column, self._sizes, self._fps, self._options.crf
+            )
+            for name, binding in self._bindings.items()
+            if is_video(binding.column) and binding.feature is not None
+        }
+        (self._root / extras.EPISODES).parent.mkdir(parents=True)
+        self._extras = (self._root / extras.EPISODES).open("w", encoding="utf-8")
+
+    def _store(self, frames: Frames, episode: Episode, metadata: Mapping[str, Any]) -> None:
+        """Write one episode to every file that has a part of it."""
+        number, begin = self._written, self._num_frames
+        for text in frames.texts:
+            self._tasks.setdefault(text, len(self._tasks))
+        values = frames.with_clock(self._tasks, number, begin, self._fps)
+        figures = frames.figures(values)
+        where: dict[str, Any] = {}
+        for name, camera in self._cameras.items():
+            pictures = pictures_of(episode.observation[name])
+            where |= camera.write(pictures)
+            figures[camera.feature] = picture_figures(pictures[sample_steps(len(pictures))])
+        table = frames.table(values, self._schema)
+        chunk, file = self._data.room_for(table)
+        self._data.write(table)
+        row = {
+            "episode_index": number,
+            "tasks": list(dict.fromkeys(frames.texts)),
+            "length": frames.length,
+            "data/chunk_index": chunk,
+            "data/file_index": file,
+            "dataset_from_index": begin,
+            "dataset_to_index": begin + frames.length,
+            **where,
+        }
+        for feature, facts in figures.items():
+            self._pool.add(feature, facts)
+        row |= {f"stats/{feature}/{key}": facts[key] for feature, facts in figures.items() for key in KEYS}
+        self._keep(row)
+        split = self._split(episode.metadata.get("seed"))
+        self._extras.write(extras.Extras(metadata=metadata, split=split, final=frames.final).line())
+        if frames.payload:
+            extras.write_payload(self._root, number, frames.payload)
+        self._written += 1
+        self._num_frames += frames.length
+
+    def _keep(self, row: dict[str, Any]) -> None:
+        """Take a row of the episodes' table, and write those that are due as one row group."""
+        self._rows.append(row)
+        if len(self._rows) >= _EPISODE_ROWS:
+            self._write_rows()
+
+    def _split(self, seed: Any) -> str:
+        """Assign the episode by its seed, or by its number if it has none."""
+        if not isinstance(seed, (int, np.integer)) or seed < 0:
+            seed = self._written
+        return "val" if derive_seed(int(seed), "split") < self._options.val_fraction * 2**63 else "train"
+
+    def _write_rows(self) -> None:
+        if self._rows:
+            table = episode_table(self._rows)
+            self._episodes.write(with_place(table, self._episodes.room_for(table)))
+        self._rows = []
+
+    def _note(self, episode: Episode, frames: Frames) -> None:
+        """Remember what the format could not hold of an episode."""
+        if "action" not in frames.final:
+            self._noted[
+                "A frame needs every value: those of transitions are repeated in the last frame of an episode, "
+                "where the feature 'action_valid' is false."
+            ] = None
+        for binding in self._bindings.values():
+            self._noted |= dict.fromkeys(_notes_of(binding))
+        if frames.payload:
+            self._noted["Payloads are in meta/swm, where only this package finds them."] = None
+
+    def flush(self) -> None:
+        """Nothing: a LeRobot dataset becomes one in `close`."""
+
+    def close(self) -> None:
+        """Finish every file and give the dataset its name (see `Writer.close`).
+
+        Raises:
+            DatasetError: that failed, and nothing was kept; or another dataset has taken the name.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        if self._failed or self._columns is None:
+            return
+        try:
+            self._finish()
+            self._check_free()
+            _swap(self._root, self._path)
+        except Exception as error:
+            self._discard()
+            raise DatasetError(f"{self._path}: the dataset could not be finished ({error}). Write it again.") from error
+        self.num_episodes = self._written
+
+    def _finish(self) -> None:
+        self._write_rows()
+        self._extras.close()
+        for sink in self._sinks():
+            sink.close()
+        checksums = {name: digest for sink in self._sinks() for name, digest in sink.checksums.items()}
+        write_task_table(self._root / TASKS, list(self._tasks))
+        (self._root / STATS).write_text(json.dumps(self._pool.to_json(), indent=4))
+        (self._root / extras.CHECKSUMS).write_text(json.dumps(checksums, indent=1))
+        (self._root / INFO).write_text(json.dumps(self._describe(), indent=4))
+
+    def _sinks(self) -> list[TableSink | CameraSink]:
+        return [self._data, self._episodes, *self._cameras.values()]
+
+    def _describe(self) -> dict[str, Any]:
+        """The content of ``meta/info.json``."""
+        return {
+            "codebase_version": WRITTEN_VERSION,
+            "robot_type": None,
+            "total_episodes": self._written,
+            "total_frames": self._num_frames,
+            "total_tasks": len(self._tasks),
+            "chunks_size": self._sizes.chunks_size,
+            "data_files_size_in_mb": self._sizes.data_megabytes,
+            "video_files_size_in_mb": self._sizes.video_megabytes,
+            "fps": self._fps,
+            "splits": {"train": f"0:{self._written}"},
+            "data_path": DATA_FILE,
+            "video_path": VIDEO_FILE if self._cameras else None,
+            "features": self._features,
+            "swm": {"columns": describe(self._bindings.values()), "provenance": [self._provenance]},
+        }
+
+    def _discard(self) -> None:
+        """Release and remove everything written."""
+        self._failed = True
+        self._extras.close()
+        for sink in self._sinks():
+            sink.discard()
+        shutil.rmtree(self._root, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _storable(columns: Mapping[str, Column]) -> dict[str, Column]:
+    """The columns as they are stored: LeRobot has no raw pictures, PNG loses nothing either."""
+    return {
+        name: Column(name=name, dtype=column.dtype, shape=column.shape, role=column.role, codec="png")
+        if column.codec == "raw"
+        else column
+        for name, column in columns.items()
+    }
+
+
+def _notes_of(binding: Binding) -> list[str]:
+    column = binding.column
+    if is_video(column) and column.shape[2] == 1:
+        return [f"The grey pictures of {column.name!r} are three equal channels of a video."]
+    if binding.feature is None:
+        return [f"The column {column.name!r} has no element and is no feature."]
+    if column.codec is None and len(column.shape) > 5:
+        return [f"The feature of {column.name!r} is flat: LeRobot describes arrays of up to 5 axes."]
+    return []
+
+
+def _provenance(options: WriteOptions) -> dict[str, Any]:
+    facts = {"codec": options.codec, "quality": options.quality, "crf": options.crf, "fps": options.fps}
+    given = {**options.provenance, "writer": {**facts, "software": describe_software()}, "first_episode": 0}
+    return extras.plain(given)
+
+
+def _swap(new: Path, place: Path) -> None:
+    """Give a finished folder its name; what has the name now is removed after that."""
+    old = new.with_suffix(".old")
+    if place.exists():
+        os.rename(place, old)
+    os.rename(new, place)
+    shutil.rmtree(old, ignore_errors=True)

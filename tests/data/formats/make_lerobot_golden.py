@@ -4,6 +4,7 @@
 `rows` is what is handed to the package, and what a reader must give back.
 """
 
+import importlib
 import inspect
 import shutil
 import sys
@@ -60,18 +61,19 @@ def _picture(shape: tuple[int, int, int], episode: int, step: int) -> np.ndarray
     """A smooth picture that differs clearly from that of every other step."""
     y, x, channel = np.meshgrid(*(np.arange(size) for size in shape), indexing="ij")
     wave = np.sin(x / 9 + channel) * np.cos(y / 11)
-    return np.clip(40 + 12 * step + 40 * episode + 30 * wave, 0, 255).astype(np.uint8)
+    picture: np.ndarray[Any, Any] = np.clip(40 + 12 * step + 40 * episode + 30 * wave, 0, 255).astype(np.uint8)
+    return picture
 
 
 def main(version: str) -> None:
     """Record every episode."""
-    from lerobot.datasets.lerobot_dataset import CODEBASE_VERSION, LeRobotDataset
+    module = importlib.import_module("lerobot.datasets.lerobot_dataset")
 
-    assert version == CODEBASE_VERSION, f"this lerobot writes {CODEBASE_VERSION}"
+    assert version == module.CODEBASE_VERSION, f"this lerobot writes {module.CODEBASE_VERSION}"
     path = ROOT / version
     shutil.rmtree(path, ignore_errors=True)
     features = {name: facts for name, facts in FEATURES.items() if name not in UNABLE[version]}
-    dataset = LeRobotDataset.create("swm/golden", fps=FPS, features=features, root=path, robot_type="toy")
+    dataset = module.LeRobotDataset.create("swm/golden", fps=FPS, features=features, root=path, robot_type="toy")
     separate = "task" in inspect.signature(dataset.add_frame).parameters
     for episode in range(len(LENGTHS)):
         for row in rows(episode):
