@@ -1,6 +1,6 @@
 """Which feature of a LeRobot dataset each column is read from."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,17 +21,21 @@ class Binding:
     """None if the source has nothing of the kind: every value is zero, false or empty."""
 
 
-def bind(info: Info) -> tuple[dict[str, Binding], list[str]]:
+def bind(info: Info, recorded: Sequence[Mapping[str, Any]] | None) -> tuple[dict[str, Binding], list[str]]:
     """Choose the column of each feature.
+
+    Args:
+        info: of the dataset.
+        recorded: what `describe` returned when it was written; None for the datasets of others.
 
     Returns:
         Column -> binding, and one sentence per thing that is missing or left out.
 
     Raises:
-        KeyError, TypeError, ValueError: what this package added to the file is damaged.
+        KeyError, TypeError, ValueError: what was recorded is damaged.
     """
-    if info.swm:
-        return _recorded(info), []
+    if recorded is not None:
+        return _recorded(info, recorded), []
     bindings: dict[str, Binding] = {}
     notes: list[str] = []
     for name, feature in info.features.items():
@@ -51,10 +55,10 @@ def bind(info: Info) -> tuple[dict[str, Binding], list[str]]:
     return _completed(bindings, notes), notes
 
 
-def _recorded(info: Info) -> dict[str, Binding]:
+def _recorded(info: Info, recorded: Sequence[Mapping[str, Any]]) -> dict[str, Binding]:
     """The bindings that `describe` left."""
     found = {}
-    for given in info.swm["columns"]:
+    for given in recorded:
         facts = dict(given)
         feature = facts.pop("feature")
         column = from_json(Column, facts)

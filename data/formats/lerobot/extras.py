@@ -4,7 +4,7 @@ Other readers ignore the folder, and datasets without it are read all the same.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,9 @@ import numpy as np
 from swm.core.errors import InvalidValueError
 from swm.data.columns import Array
 from swm.data.formats.lerobot.episodes import read_lines
-from swm.data.formats.lerobot.layout import reading
+from swm.data.formats.lerobot.layout import Info, reading
 
+INFO = "meta/swm/info.json"
 EPISODES = "meta/swm/episodes.jsonl"
 CHECKSUMS = "meta/swm/sha256.json"
 _PAYLOAD = "meta/swm/payload/episode-{:06d}.npz"
@@ -59,19 +60,41 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"a {type(value).__name__} has no JSON form")
 
 
-def read_extras(root: Path) -> list[Extras]:
-    """What was kept of each episode; empty if nothing was.
+def read_extras_info(root: Path, info: Info) -> dict[str, Any] | None:
+    """The columns and the provenance that were kept; None if there are none, or none of these episodes.
+
+    Raises:
+        DatasetError: the file is damaged.
+    """
+    path = root / INFO
+    if not path.exists():
+        return None
+    with reading(path):
+        facts = dict(json.loads(path.read_bytes()))
+        return facts if facts["belongs_to"] == identity(info.total_episodes, info.total_frames, info.features) else None
+
+
+def identity(num_episodes: int, num_frames: int, features: Iterable[str]) -> dict[str, Any]:
+    """What changes when others add, remove or alter episodes or features, and leave ``meta/swm`` as it is."""
+    return {"total_episodes": num_episodes, "total_frames": num_frames, "features": sorted(features)}
+
+
+def read_extras(root: Path, num_episodes: int) -> list[Extras]:
+    """What was kept of each episode.
 
     Raises:
         DatasetError: the file is damaged.
     """
     path = root / EPISODES
-    if not path.exists():
-        return []
-    return read_lines(
-        path,
-        lambda row: Extras(metadata=dict(row["metadata"]), split=str(row["split"]), final=tuple(row["final"])),
-    )
+
+    def parse(row: Mapping[str, Any]) -> Extras:
+        return Extras(metadata=dict(row["metadata"]), split=str(row["split"]), final=tuple(row["final"]))
+
+    found: list[Extras] = read_lines(path, parse)
+    with reading(path):
+        if len(found) != num_episodes:
+            raise ValueError(f"it has {len(found)} lines for {num_episodes} episodes")
+    return found
 
 
 def write_payload(root: Path, episode: int, payload: Mapping[str, Array]) -> None:

@@ -67,8 +67,6 @@ class Info:
     video_path: str | None
     splits: Mapping[str, str]
     """Name -> ``"first:end"`` of the episodes."""
-    swm: Mapping[str, Any]
-    """What `LeRobotWriter` adds for an exact round trip; empty in the datasets of others."""
 
     @property
     def many_per_file(self) -> bool:
@@ -149,7 +147,6 @@ def _info_of(facts: Mapping[str, Any], version: str) -> Info:
         data_path=str(facts["data_path"]),
         video_path=None if facts.get("video_path") is None else str(facts["video_path"]),
         splits={str(name): str(part) for name, part in (facts.get("splits") or {}).items()},
-        swm=dict(facts.get("swm") or {}),
     )
 
 

@@ -1,7 +1,7 @@
 """Reading LeRobot datasets of v3.0, v2.1 and v2.0."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,14 @@ from swm.data.formats.base import EpisodeIndex
 from swm.data.formats.episodic import EpisodicReader, make_index
 from swm.data.formats.lerobot.binding import Binding, bind
 from swm.data.formats.lerobot.episodes import read_episodes, read_tasks
-from swm.data.formats.lerobot.extras import FINAL, Extras, read_checksums, read_extras, read_payload
+from swm.data.formats.lerobot.extras import (
+    FINAL,
+    read_checksums,
+    read_extras,
+    read_extras_info,
+    read_payload,
+)
+from swm.data.formats.lerobot.extras import INFO as EXTRAS_INFO
 from swm.data.formats.lerobot.layout import INFO, TASK_INDEX, read_info, reading
 from swm.data.formats.lerobot.mp4 import Videos
 from swm.data.formats.lerobot.tables import Tables, to_numpy
@@ -51,21 +58,25 @@ class LeRobotReader(EpisodicReader):
         self.location, self._cache_bytes = location, cache_bytes
         self._root = location.path
         self._info = read_info(self._root)
+        own = read_extras_info(self._root, self._info)
         with reading(self._root / INFO):
-            self._bindings, notes = bind(self._info)
+            self._bindings, notes = bind(self._info, None if own is None else own["columns"])
         self.columns = {name: binding.column for name, binding in self._bindings.items()}
         self._episodes = read_episodes(self._root, self._info)
         needs_tasks = any(binding.feature == TASK_INDEX for binding in self._bindings.values())
         self._tasks = read_tasks(self._root, self._info) if needs_tasks else []
-        self._extras = read_extras(self._root) if self._info.swm else []
+        self._own = own is not None
+        self._extras = [] if own is None else read_extras(self._root, len(self._episodes.lengths))
         self._numbers = np.flatnonzero(self._episodes.lengths > 1)
         if len(self._numbers) < len(self._episodes.lengths):
             short = np.flatnonzero(self._episodes.lengths == 1)
             notes.append(
                 f"{len(short)} episodes of one frame have no transition and are left out: {short[:9].tolist()}."
             )
-        self.index = self._make_index()
-        if not self._info.swm:
+        self.index = self._make_index(() if own is None else own["provenance"])
+        if own is None and (self._root / EXTRAS_INFO).exists():
+            notes.append("meta/swm belongs to other episodes than these and is ignored.")
+        if own is None:
             notes.append(
                 "The last frame of each episode is an observation alone: what it says of the transition after it, "
                 "which has no next observation, is in the payload as final.action and so on."
@@ -76,21 +87,13 @@ class LeRobotReader(EpisodicReader):
     def __reduce__(self) -> tuple[Any, ...]:
         return LeRobotReader, (self.location, self.version, self._cache_bytes)
 
-    def _make_index(self) -> EpisodeIndex:
+    def _make_index(self, provenance: Sequence[Mapping[str, Any]]) -> EpisodeIndex:
         lengths = (self._episodes.lengths[self._numbers] - 1).tolist()
-        kept = [self._extras_of(number) for number in self._numbers.tolist()]
-        metadata = [
-            {"index": number} if extras is None else extras.metadata
-            for number, extras in zip(self._numbers.tolist(), kept, strict=True)
-        ]
-        splits = [extras.split for extras in kept if extras is not None]
-        provenance = tuple(self._info.swm.get("provenance", ()))
-        if len(splits) < len(kept):
-            splits = self._named_splits()
-        return make_index(lengths, metadata, splits or None, provenance)
-
-    def _extras_of(self, number: int) -> Extras | None:
-        return self._extras[number] if number < len(self._extras) else None
+        if not self._own:
+            metadata = [{"index": number} for number in self._numbers.tolist()]
+            return make_index(lengths, metadata, self._named_splits() or None)
+        kept = [self._extras[number] for number in self._numbers.tolist()]
+        return make_index(lengths, [extras.metadata for extras in kept], [extras.split for extras in kept], provenance)
 
     def _named_splits(self) -> list[str]:
         """``"val"`` for the episodes of held-out splits; empty if the source has none."""
@@ -197,11 +200,12 @@ class LeRobotReader(EpisodicReader):
     def payload(self, episode: int) -> dict[str, Array]:
         """What was kept beside, and what the last frame says of a transition (see `Reader.payload`)."""
         number = int(self._numbers[episode])
-        extras = self._extras_of(number)
-        present = [name for name in TRANSITIONS if self._bindings[name].feature is not None]
-        names = present if extras is None else [name for name in present if name in extras.final]
+        names = [name for name in TRANSITIONS if self._bindings[name].feature is not None]
+        if self._own:
+            names = [name for name in names if name in self._extras[number].final]
         final = self._read(number, names, self._episodes.lengths[number : number + 1] - 1) if names else {}
-        return {**read_payload(self._root, number), **{f"{FINAL}{name}": values for name, values in final.items()}}
+        kept = read_payload(self._root, number) if self._own else {}
+        return {**kept, **{f"{FINAL}{name}": values for name, values in final.items()}}
 
     def files(self) -> list[Path]:
         """Every file of the dataset but hidden ones and statistics of this package."""
@@ -211,7 +215,7 @@ class LeRobotReader(EpisodicReader):
 
     def problems(self) -> Iterator[str]:
         """Compare files with their checksums and tables with their episodes, and read everything."""
-        for name, expected in read_checksums(self._root).items():
+        for name, expected in (read_checksums(self._root) if self._own else {}).items():
             try:
                 with reading(self._root / name), (self._root / name).open("rb") as stream:
                     if hashlib.file_digest(stream, "sha256").hexdigest() != expected:

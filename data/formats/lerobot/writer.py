@@ -242,6 +242,12 @@ class LeRobotWriter:
         checksums = {name: digest for sink in self._sinks() for name, digest in sink.checksums.items()}
         write_task_table(self._root / TASKS, list(self._tasks))
         (self._root / STATS).write_text(json.dumps(self._pool.to_json(), indent=4))
+        own = {
+            "belongs_to": extras.identity(self._written, self._num_frames, self._features),
+            "columns": describe(self._bindings.values()),
+            "provenance": [self._provenance],
+        }
+        (self._root / extras.INFO).write_text(json.dumps(own, indent=1))
         (self._root / extras.CHECKSUMS).write_text(json.dumps(checksums, indent=1))
         (self._root / INFO).write_text(json.dumps(self._describe(), indent=4))
 
@@ -264,7 +270,6 @@ class LeRobotWriter:
             "data_path": DATA_FILE,
             "video_path": VIDEO_FILE if self._cameras else None,
             "features": self._features,
-            "swm": {"columns": describe(self._bindings.values()), "provenance": [self._provenance]},
         }
 
     def _discard(self) -> None:
