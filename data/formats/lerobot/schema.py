@@ -166,3 +166,19 @@ def with_place(table: Any, place: tuple[int, int]) -> Any:
     for name, number in zip(("chunk_index", "file_index"), place, strict=True):
         table = table.append_column(f"meta/episodes/{name}", pa.array([number] * table.num_rows, pa.int64()))
     return table
+
+
+def split_ranges(splits: Sequence[str]) -> dict[str, str]:
+    """The ``splits`` of ``meta/info.json``: LeRobot has one range of episodes per name.
+
+    Args:
+        splits: of each episode. If they alternate, all episodes are under ``"train"``.
+    """
+    count, held_out = len(splits), splits.count("val")
+    if splits[count - held_out :] == ["val"] * held_out and held_out < count:
+        ranges = {"train": (0, count - held_out), "val": (count - held_out, count)}
+    elif splits[:held_out] == ["val"] * held_out:
+        ranges = {"val": (0, held_out), "train": (held_out, count)}
+    else:
+        ranges = {"train": (0, count)}
+    return {name: f"{begin}:{end}" for name, (begin, end) in ranges.items() if begin < end}

@@ -33,6 +33,7 @@ from swm.data.formats.lerobot.schema import (
     describe_features,
     episode_table,
     is_video,
+    split_ranges,
     table_schema,
     with_place,
 )
@@ -78,6 +79,7 @@ class LeRobotWriter:
         self._noted: dict[str, None] = {}
         self._columns: dict[str, Column] | None = None
         self._tasks: dict[str, int] = {}
+        self._splits: list[str] = []
         self._rows: list[dict[str, Any]] = []
         self._pool = Pool()
         self._failed, self._closed = False, False
@@ -174,8 +176,9 @@ class LeRobotWriter:
             self._pool.add(feature, facts)
         row |= {f"stats/{feature}/{key}": facts[key] for feature, facts in figures.items() for key in KEYS}
         self._keep(row)
-        split = self._split(episode.metadata.get("seed"))
-        self._extras.write(extras.Extras(metadata=metadata, split=split, final=frames.final).line())
+        self._splits.append(self._split(episode.metadata.get("seed")))
+        kept = extras.Extras(metadata=metadata, split=self._splits[-1], final=frames.final)
+        self._extras.write(kept.line())
         if frames.payload:
             extras.write_payload(self._root, number, frames.payload)
         self._written += 1
@@ -208,6 +211,8 @@ class LeRobotWriter:
             ] = None
         for binding in self._bindings.values():
             self._noted |= dict.fromkeys(_notes_of(binding))
+        if split_ranges(self._splits).keys() != set(self._splits):
+            self._noted["LeRobot has one range of episodes per split: which ones are held out is in meta/swm."] = None
         if frames.payload:
             self._noted["Payloads are in meta/swm, where only this package finds them."] = None
 
@@ -266,7 +271,7 @@ class LeRobotWriter:
             "data_files_size_in_mb": self._sizes.data_megabytes,
             "video_files_size_in_mb": self._sizes.video_megabytes,
             "fps": self._fps,
-            "splits": {"train": f"0:{self._written}"},
+            "splits": split_ranges(self._splits),
             "data_path": DATA_FILE,
             "video_path": VIDEO_FILE if self._cameras else None,
             "features": self._features,
