@@ -43,7 +43,7 @@ class Frames:
         return len(self.texts)
 
     def with_clock(self, tasks: Mapping[str, int], number: int, begin: int, fps: int) -> dict[str, Array]:
-        """Every feature of numbers or texts.
+        """Every feature of numbers or texts, each value with at least one axis.
 
         Args:
             tasks: text -> number.
@@ -60,8 +60,8 @@ class Frames:
         }
         return {
             **self.values,
-            **{name: clock[name].astype(dtype) for name, dtype in CLOCK.items()},
-            TASK_INDEX: np.array([tasks[text] for text in self.texts], np.int64),
+            **{name: clock[name].astype(dtype)[:, None] for name, dtype in CLOCK.items()},
+            TASK_INDEX: np.array([[tasks[text]] for text in self.texts], np.int64),
         }
 
     def table(self, values: Mapping[str, Array], schema: Any) -> Any:

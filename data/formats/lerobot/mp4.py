@@ -52,8 +52,8 @@ class Videos:
         if getattr(self._local, "process", None) != os.getpid():
             self._local.process, self._local.files = os.getpid(), OrderedDict()
         files = self._local.files
-        out = np.empty((len(times), *picture), np.uint8)
         with reading(path):
+            out = np.empty((len(times), *picture), np.uint8)
             video = files.pop(path, None) or _Video(path)
             for index, time in enumerate(times.tolist()):
                 out[index] = video.frame(time, fps, picture)[..., : picture[2]]

@@ -292,6 +292,8 @@ def test_statistics_are_those_of_all_values(tmp_path: Path) -> None:
     np.testing.assert_allclose(np.array(top["std"])[:, 0, 0], pictures.std((0, 1, 2)), rtol=1e-6)
     assert np.shape(stats["observation.mask"]["q01"]) == (3, 1, 1)
     assert "observation.task" not in stats
+    shapes = {name: np.shape(figures["mean"]) for name, figures in stats.items()}
+    assert {shapes[name] for name in ("timestamp", "task_index", "next.reward", "next.done")} == {(1,)}
 
 
 @given(values=hnp.arrays(np.uint8, st.tuples(st.integers(1, 3), st.integers(1, 5), st.integers(1, 5), st.just(3))))
