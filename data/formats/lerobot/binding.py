@@ -9,7 +9,7 @@ from swm.data.columns import DTYPES, Column
 from swm.data.encoded import Codec, VideoCodec
 from swm.data.episode import TRANSITIONS
 from swm.data.formats.lerobot.layout import CLOCK, TASK_INDEX, Feature, Info
-from swm.data.formats.lerobot.naming import TASK, TRANSITION_OF, component_of
+from swm.data.formats.lerobot.naming import TASK, TRANSITION_OF, VALID, component_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +39,7 @@ def bind(info: Info, recorded: Sequence[Mapping[str, Any]] | None) -> tuple[dict
     bindings: dict[str, Binding] = {}
     notes: list[str] = []
     for name, feature in info.features.items():
-        if name in CLOCK or name == TASK_INDEX:
+        if name in CLOCK or name in (TASK_INDEX, VALID):
             continue
         if _is_transition(name, feature):
             column = _column(TRANSITION_OF[name], feature, "transition")

@@ -27,6 +27,7 @@ from swm.data.formats.lerobot.extras import (
 from swm.data.formats.lerobot.extras import INFO as EXTRAS_INFO
 from swm.data.formats.lerobot.layout import INFO, TASK_INDEX, read_info, reading
 from swm.data.formats.lerobot.mp4 import Videos
+from swm.data.formats.lerobot.naming import VALID
 from swm.data.formats.lerobot.tables import Tables, to_numpy
 from swm.data.location import Location
 
@@ -157,8 +158,7 @@ class LeRobotReader(EpisodicReader):
     def _frames(self, number: int, feature: str, column: Column, steps: NDArray[np.int64]) -> Array:
         shard = self._episodes.videos[feature]
         times = shard.first[number] + steps / self._info.fps
-        picture = (*column.shape[:2], column.shape[2])
-        return self._videos.read(shard.paths[shard.file[number]], times, self._info.fps, picture)
+        return self._videos.read(shard.paths[int(shard.file[number])], times, self._info.fps, column.shape)
 
     def _blobs(self, array: Any) -> list[bytes]:
         """The encoded pictures of a column; those that are files of their own are read."""
@@ -200,10 +200,13 @@ class LeRobotReader(EpisodicReader):
     def payload(self, episode: int) -> dict[str, Array]:
         """What was kept beside, and what the last frame says of a transition (see `Reader.payload`)."""
         number = int(self._numbers[episode])
+        last = self._episodes.lengths[number : number + 1] - 1
         names = [name for name in TRANSITIONS if self._bindings[name].feature is not None]
         if self._own:
             names = [name for name in names if name in self._extras[number].final]
-        final = self._read(number, names, self._episodes.lengths[number : number + 1] - 1) if names else {}
+        elif VALID in self._info.features and not self._rows(number, [VALID], last)[VALID][0].as_py():
+            names = []
+        final = self._read(number, names, last) if names else {}
         kept = read_payload(self._root, number) if self._own else {}
         return {**kept, **{f"{FINAL}{name}": values for name, values in final.items()}}
 

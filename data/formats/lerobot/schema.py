@@ -182,3 +182,25 @@ def split_ranges(splits: Sequence[str]) -> dict[str, str]:
     else:
         ranges = {"train": (0, count)}
     return {name: f"{begin}:{end}" for name, (begin, end) in ranges.items() if begin < end}
+
+
+def storable(columns: Mapping[str, Column]) -> dict[str, Column]:
+    """The columns as they are stored: LeRobot has no raw pictures, PNG loses nothing either."""
+    return {
+        name: Column(name=name, dtype=column.dtype, shape=column.shape, role=column.role, codec="png")
+        if column.codec == "raw"
+        else column
+        for name, column in columns.items()
+    }
+
+
+def notes_of(binding: Binding) -> list[str]:
+    """What the feature of a column does not say of it, one sentence each."""
+    column = binding.column
+    if is_video(column) and column.shape[2] == 1:
+        return [f"The grey pictures of {column.name!r} are three equal channels of a video."]
+    if binding.feature is None:
+        return [f"The column {column.name!r} has no element and is no feature."]
+    if column.codec is None and len(column.shape) > MAX_AXES:
+        return [f"The feature of {column.name!r} is flat: LeRobot describes arrays of up to {MAX_AXES} axes."]
+    return []

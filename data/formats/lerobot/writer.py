@@ -1,19 +1,18 @@
 """Writing LeRobot datasets of v3.0."""
 
 import json
-import os
 import secrets
 import shutil
 from collections.abc import Mapping
-from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TextIO
 
 import numpy as np
 
 from swm.core.errors import DatasetError, InvalidValueError
 from swm.core.provenance import describe_software
 from swm.core.seeding import derive_seed
+from swm.data.codecs import PictureError
 from swm.data.columns import Column, check_same, describe_episode
 from swm.data.episode import Episode
 from swm.data.formats.lerobot import extras
@@ -28,12 +27,15 @@ from swm.data.formats.lerobot.layout import (
     VIDEO_FILE,
     WRITTEN_VERSION,
 )
+from swm.data.formats.lerobot.place import check_free, swap
 from swm.data.formats.lerobot.schema import (
     bind_columns,
     describe_features,
     episode_table,
     is_video,
+    notes_of,
     split_ranges,
+    storable,
     table_schema,
     with_place,
 )
@@ -72,27 +74,19 @@ class LeRobotWriter:
         self._path, self._options, self._sizes = location.path, options, sizes or FileSizes()
         self._fps = int(options.fps)
         self._provenance = _provenance(options)
-        self._check_free()
+        check_free(self._path, self._options.mode)
         self._root = self._path.parent / f".{self._path.name}.{secrets.token_hex(4)}.part"
         self.num_episodes = 0
         self._written, self._num_frames = 0, 0
         self._noted: dict[str, None] = {}
         self._columns: dict[str, Column] | None = None
+        self._extras: TextIO | None = None
+        self._sinks: list[TableSink | CameraSink] = []
         self._tasks: dict[str, int] = {}
         self._splits: list[str] = []
         self._rows: list[dict[str, Any]] = []
         self._pool = Pool()
         self._failed, self._closed = False, False
-
-    def _check_free(self) -> None:
-        if self._options.mode == "overwrite" or not (self._path / INFO).exists():
-            return
-        if self._options.mode == "append":
-            raise DatasetError(
-                f"{self._path} is finished: a LeRobot dataset cannot be continued. Write the episodes to a new one "
-                f"and merge the two, or record in Lance and export at the end."
-            )
-        raise DatasetError(f"{self._path} exists already. Replace it with mode='overwrite', or choose another place.")
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -110,14 +104,20 @@ class LeRobotWriter:
         if self._closed or self._failed:
             state = "closed" if self._closed else "broken by a failed write"
             raise DatasetError(f"the writer of {self._path} is {state}. Make another one.")
-        columns = _storable(describe_episode(episode, self._options.codec or "h264"))
+        columns = storable(describe_episode(episode, self._options.codec or "h264"))
         check_same(self._columns or columns, columns, str(self._path))
         metadata = extras.plain(episode.metadata)
-        if self._columns is None:
-            self._begin(columns)
-        frames = frames_of(episode, self._bindings, self._options.quality)
+        bindings = bind_columns(columns) if self._columns is None else self._bindings
+        try:
+            frames = frames_of(episode, bindings, self._options.quality)
+        except PictureError as error:
+            raise DatasetError(
+                f"picture {error.index} of the episode is damaged ({error}). Record it again."
+            ) from error
         self._failed = True
         try:
+            if self._columns is None:
+                self._begin(columns, bindings)
             self._store(frames, episode, metadata)
         except Exception as error:
             self._discard()
@@ -126,13 +126,14 @@ class LeRobotWriter:
                 f"dataset again when the cause is gone."
             ) from error
         self._failed = False
-        self._note(episode, frames)
+        self._note(frames)
 
-    def _begin(self, columns: dict[str, Column]) -> None:
+    def _begin(self, columns: dict[str, Column], bindings: dict[str, Binding]) -> None:
         """Take the columns of the first episode for those of the dataset, and make its files ready."""
-        self._columns = columns
-        self._bindings = bind_columns(columns)
-        self._features = describe_features(self._bindings, self._fps)
+        (self._root / extras.EPISODES).parent.mkdir(parents=True)
+        self._extras = (self._root / extras.EPISODES).open("w", encoding="utf-8")
+        self._bindings = bindings
+        self._features = describe_features(bindings, self._fps)
         self._schema = table_schema(self._features)
         chunks, limit = self._sizes.chunks_size, self._sizes.data_megabytes * _MEGABYTE
         self._data = TableSink(self._root, DATA_FILE, chunks, limit)
@@ -141,11 +142,11 @@ class LeRobotWriter:
             name: CameraSink(
                 self._root, str(binding.feature), binding.column, self._sizes, self._fps, self._options.crf
             )
-            for name, binding in self._bindings.items()
-            if is_video(binding.column) and binding.feature is not None
+            for name, binding in bindings.items()
+            if is_video(binding.column)
         }
-        (self._root / extras.EPISODES).parent.mkdir(parents=True)
-        self._extras = (self._root / extras.EPISODES).open("w", encoding="utf-8")
+        self._sinks = [self._data, self._episodes, *self._cameras.values()]
+        self._columns = columns
 
     def _store(self, frames: Frames, episode: Episode, metadata: Mapping[str, Any]) -> None:
         """Write one episode to every file that has a part of it."""
@@ -178,6 +179,7 @@ class LeRobotWriter:
         self._keep(row)
         self._splits.append(self._split(episode.metadata.get("seed")))
         kept = extras.Extras(metadata=metadata, split=self._splits[-1], final=frames.final)
+        assert self._extras is not None
         self._extras.write(kept.line())
         if frames.payload:
             extras.write_payload(self._root, number, frames.payload)
@@ -202,7 +204,7 @@ class LeRobotWriter:
             self._episodes.write(with_place(table, self._episodes.room_for(table)))
         self._rows = []
 
-    def _note(self, episode: Episode, frames: Frames) -> None:
+    def _note(self, frames: Frames) -> None:
         """Remember what the format could not hold of an episode."""
         if "action" not in frames.final:
             self._noted[
@@ -210,9 +212,7 @@ class LeRobotWriter:
                 "where the feature 'action_valid' is false."
             ] = None
         for binding in self._bindings.values():
-            self._noted |= dict.fromkeys(_notes_of(binding))
-        if split_ranges(self._splits).keys() != set(self._splits):
-            self._noted["LeRobot has one range of episodes per split: which ones are held out is in meta/swm."] = None
+            self._noted |= dict.fromkeys(notes_of(binding))
         if frames.payload:
             self._noted["Payloads are in meta/swm, where only this package finds them."] = None
 
@@ -228,23 +228,27 @@ class LeRobotWriter:
         if self._closed:
             return
         self._closed = True
-        if self._failed or self._columns is None:
+        if self._failed or not self._written:
+            self._discard()
             return
         try:
             self._finish()
-            self._check_free()
-            _swap(self._root, self._path)
+            check_free(self._path, self._options.mode)
+            swap(self._root, self._path)
         except Exception as error:
             self._discard()
             raise DatasetError(f"{self._path}: the dataset could not be finished ({error}). Write it again.") from error
         self.num_episodes = self._written
 
     def _finish(self) -> None:
+        assert self._extras is not None
+        if split_ranges(self._splits).keys() != set(self._splits):
+            self._noted["LeRobot has one range of episodes per split: which ones are held out is in meta/swm."] = None
         self._write_rows()
         self._extras.close()
-        for sink in self._sinks():
+        for sink in self._sinks:
             sink.close()
-        checksums = {name: digest for sink in self._sinks() for name, digest in sink.checksums.items()}
+        checksums = {name: digest for sink in self._sinks for name, digest in sink.checksums.items()}
         write_task_table(self._root / TASKS, list(self._tasks))
         (self._root / STATS).write_text(json.dumps(self._pool.to_json(), indent=4))
         own = {
@@ -255,9 +259,6 @@ class LeRobotWriter:
         (self._root / extras.INFO).write_text(json.dumps(own, indent=1))
         (self._root / extras.CHECKSUMS).write_text(json.dumps(checksums, indent=1))
         (self._root / INFO).write_text(json.dumps(self._describe(), indent=4))
-
-    def _sinks(self) -> list[TableSink | CameraSink]:
-        return [self._data, self._episodes, *self._cameras.values()]
 
     def _describe(self) -> dict[str, Any]:
         """The content of ``meta/info.json``."""
@@ -280,8 +281,9 @@ class LeRobotWriter:
     def _discard(self) -> None:
         """Release and remove everything written."""
         self._failed = True
-        self._extras.close()
-        for sink in self._sinks():
+        if self._extras is not None:
+            self._extras.close()
+        for sink in self._sinks:
             sink.discard()
         shutil.rmtree(self._root, ignore_errors=True)
 
@@ -294,37 +296,7 @@ class LeRobotWriter:
         self.close()
 
 
-def _storable(columns: Mapping[str, Column]) -> dict[str, Column]:
-    """The columns as they are stored: LeRobot has no raw pictures, PNG loses nothing either."""
-    return {
-        name: Column(name=name, dtype=column.dtype, shape=column.shape, role=column.role, codec="png")
-        if column.codec == "raw"
-        else column
-        for name, column in columns.items()
-    }
-
-
-def _notes_of(binding: Binding) -> list[str]:
-    column = binding.column
-    if is_video(column) and column.shape[2] == 1:
-        return [f"The grey pictures of {column.name!r} are three equal channels of a video."]
-    if binding.feature is None:
-        return [f"The column {column.name!r} has no element and is no feature."]
-    if column.codec is None and len(column.shape) > 5:
-        return [f"The feature of {column.name!r} is flat: LeRobot describes arrays of up to 5 axes."]
-    return []
-
-
 def _provenance(options: WriteOptions) -> dict[str, Any]:
     facts = {"codec": options.codec, "quality": options.quality, "crf": options.crf, "fps": options.fps}
     given = {**options.provenance, "writer": {**facts, "software": describe_software()}, "first_episode": 0}
     return extras.plain(given)
-
-
-def _swap(new: Path, place: Path) -> None:
-    """Give a finished folder its name; what has the name now is removed after that."""
-    old = new.with_suffix(".old")
-    if place.exists():
-        os.rename(place, old)
-    os.rename(new, place)
-    shutil.rmtree(old, ignore_errors=True)

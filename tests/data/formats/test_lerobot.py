@@ -21,7 +21,7 @@ from swm.data.formats.lerobot import FileSizes, LeRobotWriter
 from swm.data.formats.lerobot.naming import component_of, feature_of
 from swm.data.formats.lerobot.stats import Pool, number_figures, picture_figures
 from swm.data.location import Location
-from swm.data.options import WriteOptions
+from swm.data.options import Mode, WriteOptions
 
 Array = np.ndarray[Any, Any]
 
@@ -256,6 +256,40 @@ def test_modes(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["d"]
     with pytest.raises(InvalidValueError, match="whole number"):
         swm.data.create(tmp_path / "f", format="lerobot", fps=12.5)
+
+
+def test_what_is_no_dataset_is_never_replaced(tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d/thesis.txt").write_text("precious")
+    modes: tuple[Mode, ...] = ("error", "overwrite", "append")
+    for mode in modes:
+        with pytest.raises(DatasetError, match="nothing was touched"):
+            LeRobotWriter(Location.parse(tmp_path / "d"), WriteOptions(mode=mode))
+
+
+def test_an_interrupted_recording_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("swm.data.formats.lerobot.sinks.CameraSink.write", interrupt)
+    with pytest.raises(KeyboardInterrupt), swm.data.create(tmp_path / "d", format="lerobot") as writer:
+        writer.write(episode_of(0))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_damaged_picture_is_refused_and_the_others_are_kept(tmp_path: Path) -> None:
+    base = episode_of(0)
+    blobs = [b"no picture"] * 8
+    mask = EncodedPictures(codec="png", blobs=blobs, picture=(5, 7, 1))
+    bad = swm.data.Episode(
+        observation={**base.observation, "mask": mask},  # type: ignore[dict-item]
+        **{key: getattr(base, key) for key in swm.data.TRANSITIONS},
+    )
+    with swm.data.create(tmp_path / "d", format="lerobot") as writer:
+        with pytest.raises(DatasetError, match="picture 0"):
+            writer.write(bad)
+        writer.write(base)
+    assert_same(swm.data.open(tmp_path / "d").episode(0), base, ("pixels.top",))
 
 
 def test_a_text_that_utf8_cannot_hold_is_refused_before_anything_is_stored(tmp_path: Path) -> None:

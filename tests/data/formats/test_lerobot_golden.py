@@ -79,6 +79,26 @@ def test_writing_it_again_gives_the_same_rows_and_reading_that_the_same_episodes
     assert rows["next.done"].to_pylist() == [step == length - 1 for length in (5, 8, 3) for step in range(length)]
 
 
+def test_tables_are_of_the_types_that_the_package_writes(tmp_path: Path) -> None:
+    source = swm.data.open(GOLDEN / "v3.0")
+    with swm.data.create(tmp_path / "d", format="lerobot") as writer:
+        writer.write(source.episode(0))
+    for name in ("data", "meta/episodes"):
+        file = f"{name}/chunk-000/file-000.parquet"
+        ours = pq.read_schema(tmp_path / "d" / file)
+        for field in pq.read_schema(GOLDEN / "v3.0" / file):
+            if field.name == "observation.image":
+                continue  # a video in ours
+            known = field.name.removeprefix("stats/").partition("/")[0]
+            renamed = field.name.replace(known, f"observation.{known}") if known == "contacts" else field.name
+            assert ours.field(renamed).type == field.type, field.name
+    theirs, own = (json.loads((root / "meta/info.json").read_text()) for root in (GOLDEN / "v3.0", tmp_path / "d"))
+    assert theirs.keys() == own.keys()
+    assert theirs["features"]["next.reward"] == own["features"]["next.reward"]
+    one, two = theirs["features"]["observation.images.top"], own["features"]["observation.images.top"]
+    assert {**one, "info": sorted(one["info"])} == {**two, "info": sorted(two["info"])}
+
+
 def test_frames_are_found_in_any_order() -> None:
     dataset = swm.data.open(GOLDEN / "v3.0")
     everything = np.concatenate([dataset.episode(index).observation["pixels.top"] for index in range(3)])

@@ -66,15 +66,40 @@ def test_items_of_the_real_package_are_what_we_wrote(codec: Any, tmp_path: Path)
         for episode in written:
             writer.write(episode)
     assert len(list((tmp_path / "d/data").rglob("*.parquet"))) > 1
-    script = Path(__file__).with_name("lerobot_items.py")
-    command = [str(PYTHON), str(script), str(tmp_path / "d"), str(tmp_path / "items.npz")]
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "cache")}
-    run = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert run.returncode == 0, run.stderr
+    use("items", tmp_path / "d", tmp_path / "items.npz")
     items = dict(np.load(tmp_path / "items.npz"))
     _compare_arrays(items, written)
     _compare_pictures(items, written, codec)
     _compare_windows(items, written)
+
+
+def test_the_real_package_merges_what_we_wrote(tmp_path: Path) -> None:
+    written = [episode_of(seed) for seed in (0, 3)]
+    written = [_without(episode, "grid") for episode in written]
+    with swm.data.create(tmp_path / "d", format="lerobot") as writer:
+        for episode in written:
+            writer.write(episode)
+    use("merge", tmp_path / "d", tmp_path / "merged")
+    merged = swm.data.open(tmp_path / "merged")
+    assert merged.verify().ok
+    for index, episode in enumerate([*written, *written]):
+        got = merged.episode(index)
+        assert not got.payload
+        for name in ("state", "ids", "note", "task", *swm.data.TRANSITIONS):
+            np.testing.assert_array_equal(got.arrays()[name].squeeze(), episode.arrays()[name], err_msg=name)
+
+
+def use(what: str, dataset: Path, out: Path) -> None:
+    """Run the real package."""
+    command = [str(PYTHON), str(Path(__file__).with_name("lerobot_items.py")), what, str(dataset), str(out)]
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(out.with_name("cache"))}
+    run = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+
+
+def _without(episode: swm.data.Episode, name: str) -> swm.data.Episode:
+    observation = {kept: array for kept, array in episode.observation.items() if kept != name}
+    return swm.data.Episode(observation=observation, **{key: getattr(episode, key) for key in swm.data.TRANSITIONS})
 
 
 def _rows(episode: swm.data.Episode, name: str) -> Array:
