@@ -20,10 +20,13 @@ _DECODE_ON = 8
 GROUP_SIZE = 2
 """Frames from one keyframe to the next: LeRobot's choice, for random access."""
 
+_X264 = {"preset": "fast", "bf": "0", "forced-idr": "1", "x264-params": "mbtree=0:psy=0"}
+"""Without mbtree, whose output differs from run to run, and without psy, which trades fidelity for looks."""
+
 _ENCODERS: dict[VideoCodec, tuple[str, dict[str, str]]] = {
-    "h264": ("libx264", {"preset": "fast", "bf": "0", "forced-idr": "1"}),
-    "h264-lossless": ("libx264rgb", {"preset": "fast", "bf": "0", "forced-idr": "1"}),
-    "av1": ("libsvtav1", {"preset": "8"}),
+    "h264": ("libx264", _X264),
+    "h264-lossless": ("libx264rgb", _X264),
+    "av1": ("libsvtav1", {"preset": "8", "svtav1-params": "lp=1"}),
 }
 
 
@@ -125,6 +128,7 @@ class VideoSink:
         """
         import av
 
+        os.environ.setdefault("SVT_LOG", "1")  # errors alone: the AV1 encoder prints its settings otherwise
         name, options = _ENCODERS[codec]
         self.frames, self.bytes, self._tick = 0, 0, Fraction(1, fps)
         self._container = av.open(os.fspath(path), "w", format="mp4", options={"movflags": "+faststart"})

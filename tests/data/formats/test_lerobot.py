@@ -169,6 +169,14 @@ def test_files_roll_over_and_the_episodes_know_theirs(tmp_path: Path) -> None:
         assert_same(dataset.episode(index), written[index], ("pixels.top",))
 
 
+@pytest.mark.parametrize("codec", ["h264", "h264-lossless", "av1", "png"])
+def test_the_same_episodes_give_the_same_bytes(codec: Any, tmp_path: Path) -> None:
+    written = [episode_of(seed, 40, (64, 64, 3)) for seed in range(2)]
+    for name in ("a", "b"):
+        write(tmp_path / name, written, codec=codec)
+    assert swm.data.open(tmp_path / "a").fingerprint == swm.data.open(tmp_path / "b").fingerprint
+
+
 def test_encoded_pictures_are_stored_as_they_come(tmp_path: Path) -> None:
     swm.data.create(tmp_path / "first", format="lerobot", codec="jpeg").__exit__(None, None, None)
     write(tmp_path / "a", [episode_of(0)], codec="jpeg")
