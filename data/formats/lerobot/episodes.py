@@ -70,33 +70,40 @@ def _many_per_file(root: Path, info: Info, cameras: Sequence[str]) -> Episodes:
     lengths = table["length"]
     _check_numbers(root, table["episode_index"], lengths)
     begins = np.cumsum(lengths) - lengths
-    if (table["dataset_from_index"] != begins).any() or (table["dataset_to_index"] != begins + lengths).any():
-        wrong = int(
-            np.flatnonzero((table["dataset_from_index"] != begins) | (table["dataset_to_index"] != begins + lengths))[0]
-        )
+    _check_offsets(root, table, begins)
+    data = _shard(root, info.data_path, table, "data")
+    starts = np.full(len(data.paths), np.iinfo(np.int64).max)
+    np.minimum.at(starts, data.file, begins)
+    first = (begins - starts[data.file]).astype(np.float64)
+    return Episodes(
+        lengths=lengths,
+        data=Shard(paths=data.paths, file=data.file, first=first),
+        videos={name: _shard(root, str(info.video_path), table, f"videos/{name}", video_key=name) for name in cameras},
+    )
+
+
+def _check_offsets(root: Path, table: Mapping[str, NDArray[Any]], begins: Numbers) -> None:
+    """Check that each episode's frames follow those of the one before."""
+    ends = begins + table["length"]
+    wrong = np.flatnonzero((table["dataset_from_index"] != begins) | (table["dataset_to_index"] != ends))
+    if len(wrong):
+        first = int(wrong[0])
         raise DatasetError(
-            f"{root}: episode {wrong} should have the frames {begins[wrong]} to {begins[wrong] + lengths[wrong]}, "
-            f"{EPISODES} says {table['dataset_from_index'][wrong]} to {table['dataset_to_index'][wrong]}. The table is "
-            f"scrambled, as early writers of v3.0 left it: convert the dataset again from its v2.1."
+            f"{root}: episode {first} should have the frames {begins[first]} to {ends[first]}, {EPISODES} says "
+            f"{table['dataset_from_index'][first]} to {table['dataset_to_index'][first]}. The table is scrambled, as "
+            f"early writers of v3.0 left it: convert the dataset again from its v2.1."
         )
-    places: dict[str, tuple[str, str, dict[str, str]]] = {"data": ("data", info.data_path, {})}
-    places |= {name: (f"videos/{name}", str(info.video_path), {"video_key": name}) for name in cameras}
-    shards = {}
-    for key, (prefix, template, fields) in places.items():
-        chunks, files = table[f"{prefix}/chunk_index"], table[f"{prefix}/file_index"]
-        pairs, file = np.unique(np.stack([chunks, files], 1), axis=0, return_inverse=True)
-        file = file.reshape(-1)
-        paths = [
-            file_at(root, template, chunk_index=int(chunk), file_index=int(number), **fields) for chunk, number in pairs
-        ]
-        if key == "data":
-            starts = np.full(len(paths), np.iinfo(np.int64).max)
-            np.minimum.at(starts, file, begins)
-            first = (begins - starts[file]).astype(np.float64)
-        else:
-            first = table[f"{prefix}/from_timestamp"].astype(np.float64)
-        shards[key] = Shard(paths=tuple(paths), file=file, first=first)
-    return Episodes(lengths=lengths, data=shards.pop("data"), videos=shards)
+
+
+def _shard(root: Path, template: str, table: Mapping[str, NDArray[Any]], prefix: str, **fields: str) -> Shard:
+    """The files that the columns of one kind name, and the time at which each episode begins in them, if they say."""
+    named = np.stack([table[f"{prefix}/chunk_index"], table[f"{prefix}/file_index"]], 1)
+    pairs, file = np.unique(named, axis=0, return_inverse=True)
+    paths = [
+        file_at(root, template, chunk_index=chunk, file_index=number, **fields) for chunk, number in pairs.tolist()
+    ]
+    first = table.get(f"{prefix}/from_timestamp", np.zeros(len(named)))
+    return Shard(paths=tuple(paths), file=file.reshape(-1), first=first)
 
 
 def _episode_table(root: Path, names: Sequence[str]) -> dict[str, NDArray[Any]]:

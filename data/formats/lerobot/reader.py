@@ -1,6 +1,5 @@
 """Reading LeRobot datasets of v3.0, v2.1 and v2.0."""
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from swm.data.formats.lerobot.extras import (
     read_extras,
     read_extras_info,
     read_payload,
+    sha256,
 )
 from swm.data.formats.lerobot.extras import INFO as EXTRAS_INFO
 from swm.data.formats.lerobot.layout import INFO, TASK_INDEX, read_info, reading
@@ -69,21 +69,21 @@ class LeRobotReader(EpisodicReader):
         self._own = own is not None
         self._extras = [] if own is None else read_extras(self._root, len(self._episodes.lengths))
         self._numbers = np.flatnonzero(self._episodes.lengths > 1)
-        if len(self._numbers) < len(self._episodes.lengths):
-            short = np.flatnonzero(self._episodes.lengths == 1)
-            notes.append(
-                f"{len(short)} episodes of one frame have no transition and are left out: {short[:9].tolist()}."
-            )
         self.index = self._make_index(() if own is None else own["provenance"])
-        if own is None and (self._root / EXTRAS_INFO).exists():
-            notes.append("meta/swm belongs to other episodes than these and is ignored.")
-        if own is None:
-            notes.append(
+        self.notes = (*notes, *self._notes())
+        self._tables, self._videos = Tables(cache_bytes), Videos()
+
+    def _notes(self) -> Iterator[str]:
+        short = np.flatnonzero(self._episodes.lengths == 1)
+        if len(short):
+            yield f"{len(short)} episodes of one frame have no transition and are left out: {short[:9].tolist()}."
+        if not self._own:
+            yield (
                 "The last frame of each episode is an observation alone: what it says of the transition after it, "
                 "which has no next observation, is in the payload as final.action and so on."
             )
-        self.notes = tuple(notes)
-        self._tables, self._videos = Tables(cache_bytes), Videos()
+            if (self._root / EXTRAS_INFO).exists():
+                yield "meta/swm belongs to other episodes than these and is ignored."
 
     def __reduce__(self) -> tuple[Any, ...]:
         return LeRobotReader, (self.location, self.version, self._cache_bytes)
@@ -114,7 +114,7 @@ class LeRobotReader(EpisodicReader):
         bindings = [self._bindings[name] for name in names]
         features = [binding.feature for binding in bindings if binding.feature is not None]
         stored = {name for name in features if not self._is_video(name)}
-        rows = self._rows(number, sorted(stored), steps) if stored else {}
+        rows = self._rows(number, sorted(stored), steps) if stored and len(steps) else {}
         return {binding.column.name: self._values(number, binding, steps, rows) for binding in bindings}
 
     def _is_video(self, feature: str) -> bool:
@@ -127,8 +127,6 @@ class LeRobotReader(EpisodicReader):
             DatasetError: the rows there are of another episode, or in another order.
         """
         path = self._table_path(number)
-        if not len(steps):
-            steps = np.zeros(1, np.int64)
         first = int(self._episodes.data.first[number])
         begin, end = first + int(steps[0]), first + int(steps[-1]) + 1
         found = self._tables.read(path, [*features, "episode_index", "frame_index"], begin, end)
@@ -152,8 +150,13 @@ class LeRobotReader(EpisodicReader):
             if self._info.features[name].is_camera:
                 return self._pictures(column, self._blobs(rows[name]))
             if name == TASK_INDEX:
-                return np.array([self._tasks[index] for index in rows[name].to_pylist()], np.str_)
+                return self._texts(rows[name].to_pylist())
             return to_numpy(rows[name], column)
+
+    def _texts(self, tasks: Sequence[int]) -> Array:
+        if min(tasks) < 0:
+            raise ValueError(f"task {min(tasks)} is none of the {len(self._tasks)} tasks")
+        return np.array([self._tasks[task] for task in tasks], np.str_)
 
     def _frames(self, number: int, feature: str, column: Column, steps: NDArray[np.int64]) -> Array:
         shard = self._episodes.videos[feature]
@@ -218,13 +221,18 @@ class LeRobotReader(EpisodicReader):
 
     def problems(self) -> Iterator[str]:
         """Compare files with their checksums and tables with their episodes, and read everything."""
-        for name, expected in (read_checksums(self._root) if self._own else {}).items():
+        for name, expected in read_checksums(self._root).items():
             try:
-                with reading(self._root / name), (self._root / name).open("rb") as stream:
-                    if hashlib.file_digest(stream, "sha256").hexdigest() != expected:
-                        yield f"{name} is not what was written: its checksum differs."
+                with reading(self._root / name):
+                    found = sha256(self._root / name)
             except DatasetError as error:
                 yield str(error)
+                continue
+            if found != expected:
+                yield (
+                    f"{name} is not what was written: its checksum differs. Copy it again, or delete meta/swm if "
+                    f"another tool changed the dataset on purpose."
+                )
         shard = self._episodes.data
         for file, path in enumerate(shard.paths):
             try:

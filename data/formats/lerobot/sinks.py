@@ -1,6 +1,5 @@
 """Files that are begun anew when the next episode would make them too large."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from swm.core.errors import InvalidValueError
 from swm.data.columns import Column
+from swm.data.formats.lerobot.extras import sha256
 from swm.data.formats.lerobot.layout import VIDEO_FILE, file_at
 from swm.data.formats.lerobot.mp4 import VideoSink
 
@@ -71,9 +71,7 @@ class Sink:
 
     def _hash(self) -> None:
         assert self._path is not None
-        with self._path.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        self.checksums[self._path.relative_to(self._root).as_posix()] = digest
+        self.checksums[self._path.relative_to(self._root).as_posix()] = sha256(self._path)
 
 
 class TableSink(Sink):

@@ -11,10 +11,10 @@ import numpy as np
 
 from swm.core.errors import DatasetError, InvalidValueError
 from swm.core.provenance import describe_software
-from swm.core.seeding import derive_seed
 from swm.data.codecs import PictureError
 from swm.data.columns import Column, check_same, describe_episode
 from swm.data.episode import Episode
+from swm.data.formats.episodic import split_of
 from swm.data.formats.lerobot import extras
 from swm.data.formats.lerobot.binding import Binding, describe
 from swm.data.formats.lerobot.frames import Frames, frames_of, pictures_of
@@ -196,7 +196,7 @@ class LeRobotWriter:
         """Assign the episode by its seed, or by its number if it has none."""
         if not isinstance(seed, (int, np.integer)) or seed < 0:
             seed = self._written
-        return "val" if derive_seed(int(seed), "split") < self._options.val_fraction * 2**63 else "train"
+        return split_of(int(seed), self._options.val_fraction)
 
     def _write_rows(self) -> None:
         if self._rows:
@@ -248,7 +248,6 @@ class LeRobotWriter:
         self._extras.close()
         for sink in self._sinks:
             sink.close()
-        checksums = {name: digest for sink in self._sinks for name, digest in sink.checksums.items()}
         write_task_table(self._root / TASKS, list(self._tasks))
         (self._root / STATS).write_text(json.dumps(self._pool.to_json(), indent=4))
         own = {
@@ -257,8 +256,12 @@ class LeRobotWriter:
             "provenance": [self._provenance],
         }
         (self._root / extras.INFO).write_text(json.dumps(own, indent=1))
-        (self._root / extras.CHECKSUMS).write_text(json.dumps(checksums, indent=1))
         (self._root / INFO).write_text(json.dumps(self._describe(), indent=4))
+        checksums = {name: digest for sink in self._sinks for name, digest in sink.checksums.items()}
+        for path in (self._root / "meta").rglob("*"):
+            if path.is_file():
+                checksums[path.relative_to(self._root).as_posix()] = extras.sha256(path)
+        (self._root / extras.CHECKSUMS).write_text(json.dumps(checksums, indent=1, sort_keys=True))
 
     def _describe(self) -> dict[str, Any]:
         """The content of ``meta/info.json``."""
