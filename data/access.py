@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from swm.core.errors import DatasetError
+from swm.core.errors import DatasetError, InvalidValueError
 from swm.core.registry import load_target
 from swm.data.dataset import Dataset
 from swm.data.decoded import DecodedCache
@@ -115,6 +115,7 @@ def open(
         DatasetError: nothing is there, it is no dataset, has no such version, or was written by a
             newer version of this package.
         UnknownNameError: no such format.
+        InvalidValueError: a folder for decoded pictures without their size.
     """
     location = Location.parse(uri, storage_options)
     if location.is_local and not location.path.exists():
@@ -125,6 +126,8 @@ def open(
     if name is None:
         known = ", ".join(FORMATS)
         raise DatasetError(f"{location} is not a dataset of a known format ({known}). Give the directory itself.")
+    if decoded_path is not None and not decoded_bytes:
+        raise InvalidValueError("decoded_path needs decoded_bytes: how large may the file be?")
     if cache_bytes is None:
         cache_bytes = _CACHE_BYTES if location.is_local else 0
     reader: Reader = FORMATS.load(name)(location, version, cache_bytes)

@@ -250,7 +250,7 @@ class Dataset:
         if not len(episodes):
             raise DatasetError(f"{self.uri} has no episode in the split {split!r}: there is nothing to measure.")
         shape = facts.shape if facts.codec is None else facts.shape[-1:]
-        place = self.reader.location
+        place = self.reader.location.aside
         lasts = not place.uri.startswith("memory://")
         name = f"statistics/{self.fingerprint[:16]}-{split}-{escape(column)}.json" if lasts else ""
         result = load_statistics(place, name, shape) if lasts else None

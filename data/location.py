@@ -58,6 +58,11 @@ class Location:
             raise DatasetError(f"{self.uri}: this works on local paths alone. Download it, or use a Lance dataset.")
         return Path(self.uri)
 
+    @property
+    def aside(self) -> "Location":
+        """Where files about the dataset may lie: within it, or beside it if it is a single file."""
+        return Location(uri=f"{self.uri}.swm") if self.is_local and self.path.is_file() else self
+
     def __str__(self) -> str:
         return self.uri
 

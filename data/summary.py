@@ -1,6 +1,7 @@
 """What is in a dataset, as figures: JSON-ready, in constant memory whatever its size."""
 
 import json
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -43,6 +44,14 @@ def summarize(dataset: Dataset) -> dict[str, Any]:
     columns = _columns(dataset)
     disk_bytes = sum(column["disk_bytes"] for column in columns.values())
     stopped = unfinished(dataset.provenance, dataset.num_episodes)
+    statistics = {
+        name: _statistics(dataset, column) for name, column in dataset.columns.items() if _is_numeric(column)
+    }
+    odd = [
+        f"{figures['nonfinite']:,} values of {name!r} are NaN or infinite; the statistics leave them out."
+        for name, figures in statistics.items()
+        if figures["nonfinite"]
+    ]
     return {
         "uri": dataset.uri,
         "format": access.detect_format(dataset.reader.location),
@@ -58,9 +67,7 @@ def summarize(dataset: Dataset) -> dict[str, Any]:
         "return": _spread(returns),
         "success_rate": float(success.mean()) if len(success) else None,
         "splits": {name: _split(dataset, name) for name in ("train", "val")},
-        "statistics": {
-            name: _statistics(dataset, column) for name, column in dataset.columns.items() if _is_numeric(column)
-        },
+        "statistics": statistics,
         "factors": _factors(metadata),
         "origin": {
             "env_id": _count(facts.get("env_id") for facts in metadata),
@@ -72,7 +79,7 @@ def summarize(dataset: Dataset) -> dict[str, Any]:
             for name, array in (dataset.reader.payload(0) if dataset.num_episodes else {}).items()
         },
         "provenance": list(dataset.provenance),
-        "notes": [*dataset.reader.notes, *([stopped] if stopped else [])],
+        "notes": [*dataset.reader.notes, *odd, *([stopped] if stopped else [])],
     }
 
 
@@ -127,7 +134,9 @@ def _is_numeric(column: Column) -> bool:
 
 def _statistics(dataset: Dataset, column: Column) -> dict[str, Any]:
     """Figures per entry of a column, flattened; one line in all if it has many entries."""
-    found = dataset.statistics(column.name, "all")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of values that are not finite: they become a note
+        found = dataset.statistics(column.name, "all")
     mean, std = found.mean.reshape(-1), found.std.reshape(-1)
     low, high = found.minimum.reshape(-1), found.maximum.reshape(-1)
     entries = _entry_names(column)
@@ -140,6 +149,7 @@ def _statistics(dataset: Dataset, column: Column) -> dict[str, Any]:
         counts = found.histogram.reshape(len(found.histogram), -1).T.tolist()
     return {
         "count": found.count,
+        "nonfinite": int(found.num_nonfinite.sum()),
         "entries": entries,
         "mean": _finite(mean),
         "std": _finite(std),

@@ -17,6 +17,7 @@ from swm.data.formats.hdf5_files import part_of
 from swm.data.formats.hdf5_session import FileWriter
 from swm.data.formats.hdf5_values import escape, filters, seal, stored_array, unseal, write_attribute
 from swm.data.location import Location
+from swm.data.metadata import dump
 from swm.data.options import WriteOptions
 
 EPISODES = "swm_episodes"
@@ -29,8 +30,6 @@ _INDICES = (
     Column(name="step_idx", dtype="int64", shape=(), role="observation"),
     Column(name="is_last", dtype="bool", shape=(), role="observation"),
 )
-from swm.data.metadata import dump
-
 """Added for other readers; ``is_last`` marks the rows whose action is none."""
 
 RESERVED = (LENGTHS, OFFSETS, *(column.name for column in _INDICES))

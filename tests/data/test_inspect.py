@@ -181,6 +181,7 @@ def test_any_kind_of_column_and_factor_is_summed_up(arms: swm.data.Dataset) -> N
     np.testing.assert_allclose((wide["mean"][0], wide["std"][0]), (values.mean(), values.std()))
     assert (wide["entries"], wide["histograms"]) == (["[...]"], [])
     assert summary["statistics"]["reward"]["mean"] == [None]
+    assert any("values of 'reward' are NaN or infinite" in note for note in summary["notes"])
     assert summary["return"]["mean"] is None
     factors = summary["factors"]
     assert factors["kind"] == {"episodes": 3, "kind": "category", "distinct": 2, "counts": {"cup": 2, "bowl": 1}}

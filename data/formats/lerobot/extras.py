@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from swm.core.errors import InvalidValueError
 from swm.data.columns import Array
 from swm.data.formats.lerobot.episodes import read_lines
 from swm.data.formats.lerobot.layout import Info, reading
+from swm.data.metadata import dump
 
 INFO = "meta/swm/info.json"
 EPISODES = "meta/swm/episodes.jsonl"
@@ -46,19 +46,8 @@ def plain(facts: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         InvalidValueError: a value has no JSON form.
     """
-    try:
-        found: dict[str, Any] = json.loads(json.dumps(facts, default=_plain))
-    except TypeError as error:
-        raise InvalidValueError(f"metadata must be JSON-ready: {error}.") from error
+    found: dict[str, Any] = json.loads(dump(facts))
     return found
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.ndarray | np.generic):
-        return value.tolist()
-    if isinstance(value, Mapping):
-        return dict(value)
-    raise TypeError(f"a {type(value).__name__} has no JSON form")
 
 
 def read_extras_info(root: Path, info: Info) -> dict[str, Any] | None:

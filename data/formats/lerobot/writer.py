@@ -7,14 +7,11 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self, TextIO
 
-import numpy as np
-
 from swm.core.errors import DatasetError, InvalidValueError
 from swm.core.provenance import describe_software
 from swm.data.codecs import PictureError
 from swm.data.columns import Column, check_same, describe_episode
 from swm.data.episode import Episode
-from swm.data.formats.episodic import split_of
 from swm.data.formats.lerobot import extras
 from swm.data.formats.lerobot.binding import Binding, describe
 from swm.data.formats.lerobot.frames import Frames, frames_of, pictures_of
@@ -42,6 +39,7 @@ from swm.data.formats.lerobot.schema import (
 from swm.data.formats.lerobot.sinks import CameraSink, FileSizes, TableSink, write_task_table
 from swm.data.formats.lerobot.stats import KEYS, Pool, picture_figures, sample_steps
 from swm.data.location import Location
+from swm.data.metadata import split_of
 from swm.data.options import WriteOptions
 
 _MEGABYTE = 1 << 20
@@ -177,7 +175,7 @@ class LeRobotWriter:
             self._pool.add(feature, facts)
         row |= {f"stats/{feature}/{key}": facts[key] for feature, facts in figures.items() for key in KEYS}
         self._keep(row)
-        self._splits.append(self._split(episode.metadata.get("seed")))
+        self._splits.append(split_of(episode.metadata, self._written, self._options.val_fraction))
         kept = extras.Extras(metadata=metadata, split=self._splits[-1], final=frames.final)
         assert self._extras is not None
         self._extras.write(kept.line())
@@ -191,12 +189,6 @@ class LeRobotWriter:
         self._rows.append(row)
         if len(self._rows) >= _EPISODE_ROWS:
             self._write_rows()
-
-    def _split(self, seed: Any) -> str:
-        """Assign the episode by its seed, or by its number if it has none."""
-        if not isinstance(seed, (int, np.integer)) or seed < 0:
-            seed = self._written
-        return split_of(int(seed), self._options.val_fraction)
 
     def _write_rows(self) -> None:
         if self._rows:
