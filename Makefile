@@ -4,10 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 export MUJOCO_GL ?= egl
 
-.PHONY: help install demo test slow check format bench wheel clean
+.PHONY: help install demo test slow check format bench bench-data wheel clean
 
 help:  ## Show the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(VENV)/.installed  ## Make .venv with everything that the exact constraints name
 
@@ -38,8 +38,13 @@ format: install  ## Format and fix what can be fixed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: install  ## Measure the recorder, the writer, the loader and the planner
-	for each in tests/bench/bench_*.py; do $(BIN)/python $$each || exit 1; done
+bench: install  ## Measure the recorder, the writer, object stores and the planner
+	for each in $(filter-out tests/bench/bench_data.py tests/bench/bench_memory.py,$(wildcard tests/bench/bench_*.py)); do \
+		$(BIN)/python $$each || exit 1; done
+
+bench-data: install  ## Compare formats and loaders, beside PEER=PYTHON and LEROBOT=PYTHON if given; watch memory
+	$(BIN)/python tests/bench/bench_data.py $(if $(PEER),--peer $(PEER)) $(if $(LEROBOT),--lerobot $(LEROBOT))
+	$(BIN)/python tests/bench/bench_memory.py
 
 wheel: install  ## Build the wheel and the sdist into dist/
 	$(BIN)/python -m build

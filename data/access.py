@@ -150,7 +150,7 @@ def detect_format(location: Location) -> str | None:
     """The format of what is there, a row of `FORMATS`; None if it is no dataset."""
     if location.is_local:
         return next((name for name, row in FORMATS.items() if load_target(row.detect)(location.path)), None)
-    from swm.data.formats import tables
+    from swm.data.formats.lance import tables
 
     if tables.has_table(location / tables.VIDEOS):
         return "video"

@@ -44,9 +44,7 @@ def summarize(dataset: Dataset) -> dict[str, Any]:
     columns = _columns(dataset)
     disk_bytes = sum(column["disk_bytes"] for column in columns.values())
     stopped = unfinished(dataset.provenance, dataset.num_episodes)
-    statistics = {
-        name: _statistics(dataset, column) for name, column in dataset.columns.items() if _is_numeric(column)
-    }
+    statistics = {name: _statistics(dataset, column) for name, column in dataset.columns.items() if _is_numeric(column)}
     odd = [
         f"{figures['nonfinite']:,} values of {name!r} are NaN or infinite; the statistics leave them out."
         for name, figures in statistics.items()

@@ -10,8 +10,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from swm.core.errors import DatasetError, InvalidValueError
-from swm.data.formats import tables
-from swm.data.formats.layout import EPISODE_SCHEMA, is_video, read_header
+from swm.data.formats.lance import tables
+from swm.data.formats.lance.layout import EPISODE_SCHEMA, is_video, read_header
 from swm.data.formats.locks import WriterLock
 from swm.data.location import Location
 

@@ -211,7 +211,10 @@ class World:
             first, step = shard or (0, 1)
             mine = [index for index in range(first, episodes, step) if index not in recorded]
             self._record(writer, acting, requests, mine, progress)
-        return data.open(uri, storage_options=storage_options)
+        dataset = data.open(uri, storage_options=storage_options)
+        if shard is None and mine:
+            data.write_card(dataset)
+        return dataset
 
     def evaluate(self, policy: Policy, tasks: "str | TaskSet", *, progress: bool = True) -> "Evaluation":
         """Measure a policy on a fixed set of tasks.

@@ -76,7 +76,7 @@ def check(path: Path, promised: int) -> int:
 def test_killed_recorders_lose_nothing_and_reach_the_exact_count(kills: int, codec: str, tmp_path: Path) -> None:
     path, rng = tmp_path / "d", np.random.default_rng(0)
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["swm.world", "swm.data.formats.lance_writer", "swm.envs.two_room.env"])
+    context.set_forkserver_preload(["swm.world", "swm.data.formats.lance.writer", "swm.envs.two_room.env"])
     episodes, seen, killed = 60 * kills, 0, 0
     for kill in range(kills):
         processes = start(context, str(path), episodes, codec)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from swm.cli.options import DatasetPath, EnvId, EpisodeNumbers, Names, OptionalInt
+from swm.cli.options import DatasetPath, EnvId, EpisodeNumbers, Names, OptionalInt, OptionalShard, parse_shard
 from swm.cli.output import show_json
 
 
@@ -32,8 +32,12 @@ class Collect:
     """Side of the pictures in pixels."""
     executor: str = "auto"
     """auto, native, process or inline."""
-    codec: Literal["jpeg", "png", "raw"] = "jpeg"
-    """Of the pictures; png and raw lose nothing."""
+    shard: OptionalShard = None
+    """K/N: record only the episodes K, K + N, K + 2N and so on, beside N - 1 other processes."""
+    format: Literal["frames", "video"] = "frames"
+    """frames is fastest to read, video is smallest."""
+    codec: Literal["auto", "jpeg", "png", "raw", "h264", "h264-lossless", "av1"] = "auto"
+    """Of the pictures: jpeg, png and raw for frames, the others for video; png, raw and h264-lossless lose nothing."""
     quality: int = 95
     """Of JPEG, 1 to 100."""
     overwrite: bool = False
@@ -53,7 +57,9 @@ class Collect:
                 variation=request,
                 max_steps=self.max_steps,
                 overwrite=self.overwrite,
-                codec=self.codec,
+                shard=None if self.shard is None else parse_shard(self.shard),
+                format=self.format,
+                codec=None if self.codec == "auto" else self.codec,
                 quality=self.quality,
             )
         print(f"{self.uri}: {dataset.num_episodes:,} episodes, {dataset.num_steps:,} steps")

@@ -1,6 +1,9 @@
 """``swm compact``, ``tag`` and ``versions``: keeping a Lance dataset in order."""
 
 from dataclasses import dataclass
+from typing import Annotated
+
+import tyro
 
 from swm.cli.options import DatasetPath, OptionalInt
 from swm.cli.output import show_json, show_table
@@ -30,7 +33,7 @@ class Tag:
 
     uri: DatasetPath
     """The dataset."""
-    name: str
+    name: Annotated[str, tyro.conf.Positional]
     """Letters, digits, dots, hyphens and underscores."""
     version: OptionalInt = None
     """The version; the latest if not given."""

@@ -72,7 +72,7 @@ def test_a_recorder_and_a_lone_writer_exclude_each_other(tmp_path: Path, make_ep
 
 
 def test_a_recorder_repairs_what_a_dead_one_left(tmp_path: Path, make_episode: Any, same: Same) -> None:
-    from swm.data.formats import tables
+    from swm.data.formats.lance import tables
 
     path = tmp_path / "d"
     with swm.data.create(path, mode="append", codec="png", recorder="a") as writer:

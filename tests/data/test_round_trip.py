@@ -15,7 +15,7 @@ from hypothesis.extra import numpy as hnp
 import swm.data
 from swm.core.errors import DatasetError, ShapeError
 from swm.data.columns import DTYPES, escape, unescape
-from swm.data.formats.arrow import Blobs
+from swm.data.formats.lance.arrow import Blobs
 
 Same = Callable[[swm.data.Episode, swm.data.Episode], None]
 

@@ -9,7 +9,7 @@ import pytest
 
 import swm.data
 from swm.core.errors import DatasetError, InvalidValueError
-from swm.data.formats import tables
+from swm.data.formats.lance import tables
 
 Same = Callable[[swm.data.Episode, swm.data.Episode], None]
 LAYOUTS = pytest.mark.parametrize("codec", ["png", "h264-lossless"])

@@ -11,7 +11,7 @@ import pytest
 
 import swm.data
 from swm.core.errors import DatasetError, InvalidValueError, UnknownNameError
-from swm.data.formats import tables
+from swm.data.formats.lance import tables
 
 Same = Callable[[swm.data.Episode, swm.data.Episode], None]
 

@@ -19,7 +19,7 @@ GIVEN = {"stable-worldmodel": sorted(place for place in (GOLDEN / "stable_worldm
 def later_hdf5(place: Path) -> None:
     import h5py
 
-    values = importlib.import_module("swm.data.formats.hdf5_values")
+    values = importlib.import_module("swm.data.formats.hdf5.values")
     with h5py.File(place if place.is_file() else next(place.rglob("*.hdf5")), "r+") as file:
         values.seal(file, "swm", json.dumps({**values.unseal(file, "swm"), "schema_version": 9}))
 

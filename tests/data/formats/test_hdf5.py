@@ -145,12 +145,12 @@ def test_an_episode_that_fails_half_way_leaves_nothing(
     with swm.data.create(path, format=kind) as writer:
         writer.write(EPISODES[0])
         with monkeypatch.context() as patch:
-            module = "hdf5_writer" if kind == "hdf5" else "hdf5_groups"
+            module = "flat_writer" if kind == "hdf5" else "groups"
 
             def fail(*arguments: Any) -> None:
                 raise OSError("no space left on device")
 
-            patch.setattr(f"swm.data.formats.{module}.write_attribute", fail)
+            patch.setattr(f"swm.data.formats.hdf5.{module}.write_attribute", fail)
             with pytest.raises(DatasetError, match="no space left"):
                 writer.write(EPISODES[1])
         writer.write(EPISODES[2])
@@ -301,7 +301,7 @@ def test_flipped_bits_are_found_or_harmless(kind: str, tmp_path: Path) -> None:
 
 def test_a_newer_schema_is_refused(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("swm.data.formats.hdf5_session.SCHEMA_VERSION", 2)
+        patch.setattr("swm.data.formats.hdf5.session.SCHEMA_VERSION", 2)
         path = write(kind, tmp_path, EPISODES[:1])
     with pytest.raises(DatasetError, match="schema version 2; this installation reads up to 1"):
         swm.data.open(path)

@@ -14,7 +14,7 @@ import pytest
 import swm.data
 from swm.core.errors import DatasetError
 from swm.data.encoded import EncodedPictures
-from swm.data.formats.stable_worldmodel import detect
+from swm.data.formats.stable_worldmodel.reader import detect
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "stable_worldmodel"
 LAYOUTS = ("lance", "folder", "video", "views", "lance_video")
@@ -246,7 +246,7 @@ def test_videos_in_the_second_blob_encoding(tmp_path: Path) -> None:
 def test_long_videos_are_read_from_any_frame(tmp_path: Path) -> None:
     import av
 
-    from swm.data.formats.stable_video import decode_frames
+    from swm.data.formats.stable_worldmodel.video import decode_frames
 
     file, count = tmp_path / "long.mp4", 60
     with av.open(str(file), "w") as container:

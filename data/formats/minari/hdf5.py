@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from swm.core.errors import DatasetError
 from swm.data.columns import Array, Column
-from swm.data.formats.hdf5_files import Handle, guard
-from swm.data.formats.hdf5_groups import FACTS, attributes, read_rows
-from swm.data.formats.hdf5_values import dtype_of, read_values
-from swm.data.formats.minari_sources import Leaf
-from swm.data.formats.minari_spaces import Place, is_picture
+from swm.data.formats.hdf5.files import Handle, guard
+from swm.data.formats.hdf5.groups import FACTS, attributes, read_rows
+from swm.data.formats.hdf5.values import dtype_of, read_values
+from swm.data.formats.minari.sources import Leaf
+from swm.data.formats.minari.spaces import Place, is_picture
 
 FILE = "main_data.hdf5"
 

@@ -16,10 +16,10 @@ from swm.core.provenance import describe_software
 from swm.data.columns import Column, check_same, describe_episode
 from swm.data.encoded import Codec, EncodedPictures, EncodedVideo, VideoCodec
 from swm.data.episode import Episode
-from swm.data.formats.beside import Beside, save_npz
-from swm.data.formats.folders import FolderReader
+from swm.data.formats.folders.beside import Beside, save_npz
+from swm.data.formats.folders.manifest import MANIFEST, Entry, Manifest, checksum
+from swm.data.formats.folders.reader import FolderReader
 from swm.data.formats.locks import WriterLock
-from swm.data.formats.manifest import MANIFEST, Entry, Manifest, checksum
 from swm.data.location import Location
 from swm.data.metadata import dump, split_of
 from swm.data.options import WriteOptions

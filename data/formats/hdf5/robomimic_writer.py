@@ -9,10 +9,10 @@ import numpy as np
 
 from swm.data.columns import Column
 from swm.data.episode import TRANSITIONS, Episode
-from swm.data.formats.hdf5_files import part_of
-from swm.data.formats.hdf5_groups import read_facts, write_facts, write_rows
-from swm.data.formats.hdf5_session import FileWriter
-from swm.data.formats.hdf5_values import escape
+from swm.data.formats.hdf5.files import part_of
+from swm.data.formats.hdf5.groups import read_facts, write_facts, write_rows
+from swm.data.formats.hdf5.session import FileWriter
+from swm.data.formats.hdf5.values import escape
 from swm.data.location import Location
 from swm.data.options import WriteOptions
 

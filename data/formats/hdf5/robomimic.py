@@ -16,12 +16,12 @@ from swm.core.errors import DatasetError
 from swm.data.columns import Array, Column
 from swm.data.episode import TRANSITIONS
 from swm.data.formats.episodic import make_index
-from swm.data.formats.hdf5_files import Handle, guard, members
-from swm.data.formats.hdf5_foreign import complete, describe_column
-from swm.data.formats.hdf5_groups import GroupReader, attributes, read_facts, read_rows
-from swm.data.formats.hdf5_session import HEADER, read_header
-from swm.data.formats.hdf5_values import as_flags, dtype_of, escape, read_values
-from swm.data.formats.robomimic_writer import NAMES, STATES, RobomimicWriter, demo_numbers
+from swm.data.formats.hdf5.files import Handle, guard, members
+from swm.data.formats.hdf5.foreign import complete, describe_column
+from swm.data.formats.hdf5.groups import GroupReader, attributes, read_facts, read_rows
+from swm.data.formats.hdf5.robomimic_writer import NAMES, STATES, RobomimicWriter, demo_numbers
+from swm.data.formats.hdf5.session import HEADER, read_header
+from swm.data.formats.hdf5.values import as_flags, dtype_of, escape, read_values
 from swm.data.location import Location
 
 __all__ = ["RobomimicReader", "RobomimicWriter", "detect"]

@@ -11,7 +11,7 @@ from swm.data.columns import Column
 from swm.data.episode import TRANSITIONS
 from swm.data.formats.base import EpisodeIndex
 from swm.data.formats.episodic import make_index
-from swm.data.formats.hdf5_values import dtype_of
+from swm.data.formats.hdf5.values import dtype_of
 
 _INDICES = ("ep_len", "ep_offset", "ep_idx", "episode_idx", "step_idx", "is_last")
 """Say where a row is, which its place says too."""

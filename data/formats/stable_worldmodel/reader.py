@@ -6,9 +6,9 @@ Its HDF5 files are read by the format ``"hdf5"``.
 from pathlib import Path
 
 from swm.core.errors import DatasetError
-from swm.data.formats.stable_folder import LENGTHS, FolderRows
-from swm.data.formats.stable_lance import EPISODES, VIDEOS, LanceRows
-from swm.data.formats.stable_rows import Rows, StableReader
+from swm.data.formats.stable_worldmodel.folder import LENGTHS, FolderRows
+from swm.data.formats.stable_worldmodel.lance import EPISODES, VIDEOS, LanceRows
+from swm.data.formats.stable_worldmodel.rows import Rows, StableReader
 from swm.data.location import Location
 
 _OURS = {"steps", "episodes"}

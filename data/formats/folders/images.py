@@ -20,10 +20,10 @@ from swm.data import codecs
 from swm.data.codecs import PictureError
 from swm.data.columns import Column, unescape
 from swm.data.encoded import Codec, EncodedPictures
-from swm.data.formats.folders import Files, FolderReader
-from swm.data.formats.folders_writer import FolderWriter
-from swm.data.formats.manifest import MANIFEST, is_of
-from swm.data.formats.mp4 import natural_order
+from swm.data.formats.folders.manifest import MANIFEST, is_of
+from swm.data.formats.folders.mp4 import natural_order
+from swm.data.formats.folders.reader import Files, FolderReader
+from swm.data.formats.folders.writer import FolderWriter
 from swm.data.resize import resize
 
 _SUFFIXES: dict[str, Codec] = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg"}

@@ -8,12 +8,12 @@ import numpy as np
 from swm.core.errors import DatasetError
 from swm.data import codecs
 from swm.data.columns import Column
-from swm.data.formats import tables
-from swm.data.formats.arrow import Blobs, numbers_from_arrow
-from swm.data.formats.layout import checksum, is_video
+from swm.data.formats.lance import tables
+from swm.data.formats.lance.arrow import Blobs, numbers_from_arrow
+from swm.data.formats.lance.layout import checksum, is_video
 
 if TYPE_CHECKING:
-    from swm.data.formats.lance_reader import LanceReader
+    from swm.data.formats.lance.reader import LanceReader
 
 _CHECK_ROWS = 2048
 

@@ -19,17 +19,17 @@ from swm.data.columns import Array, Column
 from swm.data.encoded import Codec, EncodedPictures
 from swm.data.episode import TRANSITIONS
 from swm.data.formats.episodic import EpisodicReader, make_index
-from swm.data.formats.hdf5_files import guard
-from swm.data.formats.hdf5_foreign import complete
-from swm.data.formats.hdf5_groups import payload_name, read_facts
-from swm.data.formats.hdf5_session import HEADER, read_header
-from swm.data.formats.hdf5_values import as_flags, read_attribute
-from swm.data.formats.hdf5_verify import find_problems
-from swm.data.formats.minari_arrow import ArrowSource
-from swm.data.formats.minari_hdf5 import FILE, Hdf5Source
-from swm.data.formats.minari_sources import Leaf, Source
-from swm.data.formats.minari_spaces import leaves_of, name_of, parse_space
-from swm.data.formats.minari_writer import NAMES, MinariWriter, stored_places
+from swm.data.formats.hdf5.files import guard
+from swm.data.formats.hdf5.foreign import complete
+from swm.data.formats.hdf5.groups import payload_name, read_facts
+from swm.data.formats.hdf5.session import HEADER, read_header
+from swm.data.formats.hdf5.values import as_flags, read_attribute
+from swm.data.formats.hdf5.verify import find_problems
+from swm.data.formats.minari.arrow import ArrowSource
+from swm.data.formats.minari.hdf5 import FILE, Hdf5Source
+from swm.data.formats.minari.sources import Leaf, Source
+from swm.data.formats.minari.spaces import leaves_of, name_of, parse_space
+from swm.data.formats.minari.writer import NAMES, MinariWriter, stored_places
 from swm.data.location import Location
 
 __all__ = ["MinariReader", "MinariWriter", "detect"]

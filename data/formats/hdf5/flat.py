@@ -16,12 +16,12 @@ from swm.core.errors import DatasetError
 from swm.data.columns import Array, Column
 from swm.data.episode import TRANSITIONS
 from swm.data.formats.episodic import EpisodicReader, make_index
-from swm.data.formats.hdf5_files import Handle, guard, members
-from swm.data.formats.hdf5_foreign import describe_columns, plain_index
-from swm.data.formats.hdf5_session import HEADER, read_header
-from swm.data.formats.hdf5_values import as_flags, read_attribute, read_values, runs, unseal
-from swm.data.formats.hdf5_verify import find_problems
-from swm.data.formats.hdf5_writer import EPISODES, LENGTHS, OFFSETS, Hdf5Writer, payload_name, stored_name
+from swm.data.formats.hdf5.files import Handle, guard, members
+from swm.data.formats.hdf5.flat_writer import EPISODES, LENGTHS, OFFSETS, Hdf5Writer, payload_name, stored_name
+from swm.data.formats.hdf5.foreign import describe_columns, plain_index
+from swm.data.formats.hdf5.session import HEADER, read_header
+from swm.data.formats.hdf5.values import as_flags, read_attribute, read_values, runs, unseal
+from swm.data.formats.hdf5.verify import find_problems
 from swm.data.location import Location
 from swm.data.resize import resize
 

@@ -9,7 +9,7 @@ import numpy as np
 from swm.core.errors import SwmError
 from swm.data.episode import TRANSITIONS
 from swm.data.formats.episodic import EpisodicReader
-from swm.data.formats.hdf5_values import digest
+from swm.data.formats.hdf5.values import digest
 
 
 def find_problems(reader: EpisodicReader, facts: Sequence[Mapping[str, Any]] | None) -> Iterator[str]:

@@ -21,9 +21,9 @@ from swm.data import videos
 from swm.data.codecs import PictureError
 from swm.data.columns import Column
 from swm.data.encoded import EncodedVideo, VideoCodec, VideoIndex
-from swm.data.formats.folders import Files, FolderReader
-from swm.data.formats.folders_writer import FolderWriter
-from swm.data.formats.manifest import MANIFEST, is_of
+from swm.data.formats.folders.manifest import MANIFEST, is_of
+from swm.data.formats.folders.reader import Files, FolderReader
+from swm.data.formats.folders.writer import FolderWriter
 from swm.data.resize import resize
 
 _CODECS: dict[str, VideoCodec] = {"h264": "h264", "av1": "av1", "libdav1d": "av1"}

@@ -1,7 +1,7 @@
 """Reading datasets that are kept as a folder of ordinary files, or lie in one without being described.
 
 Columns that are no pictures, and the payload, are in one npz file per episode; ``dataset.json``
-lists the episodes (see `swm.data.formats.manifest`).
+lists the episodes (see `swm.data.formats.folders.manifest`).
 """
 
 import threading
@@ -18,9 +18,9 @@ from swm.data.codecs import PictureError
 from swm.data.columns import Array, Column
 from swm.data.encoded import Codec, VideoCodec
 from swm.data.episode import TRANSITIONS
-from swm.data.formats.beside import Beside, load_npz, read_beside
 from swm.data.formats.episodic import EpisodicReader, make_index
-from swm.data.formats.manifest import MANIFEST, Manifest, checksum
+from swm.data.formats.folders.beside import Beside, load_npz, read_beside
+from swm.data.formats.folders.manifest import MANIFEST, Manifest, checksum
 from swm.data.location import Location
 
 

@@ -8,9 +8,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from swm.data.columns import Column
-from swm.data.formats import tables
-from swm.data.formats.arrow import blobs_to_arrow, numbers_to_arrow
-from swm.data.formats.layout import EPISODE_SCHEMA, header, is_video, video_schema
+from swm.data.formats.lance import tables
+from swm.data.formats.lance.arrow import blobs_to_arrow, numbers_to_arrow
+from swm.data.formats.lance.layout import EPISODE_SCHEMA, header, is_video, video_schema
 
 Stored = Mapping[str, Any]
 """Column -> what is stored of one episode: an array, byte strings, or an `EncodedVideo`."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from swm.core.errors import DatasetError
 from swm.data.columns import Column
-from swm.data.formats.hdf5_values import escape
+from swm.data.formats.hdf5.values import escape
 
 Place = tuple[str, ...]
 """The keys that lead to an array within an observation; empty if the observation is that array."""

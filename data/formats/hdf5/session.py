@@ -11,8 +11,8 @@ from swm.core.errors import DatasetError
 from swm.core.provenance import describe_software
 from swm.data.columns import Column, check_same, describe_episode
 from swm.data.episode import Episode
-from swm.data.formats.hdf5_files import Replacement, guard
-from swm.data.formats.hdf5_values import decoded, digest, seal, unseal
+from swm.data.formats.hdf5.files import Replacement, guard
+from swm.data.formats.hdf5.values import decoded, digest, seal, unseal
 from swm.data.metadata import dump, split_of
 from swm.data.options import WriteOptions
 

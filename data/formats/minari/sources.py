@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swm.data.columns import Array
-from swm.data.formats.minari_spaces import Place
+from swm.data.formats.minari.spaces import Place
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from swm.core.config import from_json, to_json
 from swm.core.errors import DatasetError
 from swm.data.columns import Column
-from swm.data.formats.beside import Beside
+from swm.data.formats.folders.beside import Beside
 from swm.data.metadata import dump
 
 MANIFEST = "dataset.json"

@@ -14,12 +14,12 @@ from swm.core.errors import DatasetError
 from swm.data import codecs
 from swm.data.columns import Array, Column
 from swm.data.encoded import EncodedPictures, EncodedVideo
-from swm.data.formats import tables
-from swm.data.formats.arrow import Blobs, numbers_from_arrow
 from swm.data.formats.base import EpisodeIndex
-from swm.data.formats.lance_check import find_problems
-from swm.data.formats.lance_videos import VideoTable
-from swm.data.formats.layout import is_video, read_header, unpack_payload
+from swm.data.formats.lance import tables
+from swm.data.formats.lance.arrow import Blobs, numbers_from_arrow
+from swm.data.formats.lance.check import find_problems
+from swm.data.formats.lance.layout import is_video, read_header, unpack_payload
+from swm.data.formats.lance.videos import VideoTable
 from swm.data.formats.locks import is_locked
 from swm.data.location import Location
 from swm.data.resize import decode_resized

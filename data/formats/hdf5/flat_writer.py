@@ -13,9 +13,9 @@ import numpy as np
 
 from swm.data.columns import Array, Column
 from swm.data.episode import TRANSITIONS, Episode
-from swm.data.formats.hdf5_files import part_of
-from swm.data.formats.hdf5_session import FileWriter
-from swm.data.formats.hdf5_values import escape, filters, seal, stored_array, unseal, write_attribute
+from swm.data.formats.hdf5.files import part_of
+from swm.data.formats.hdf5.session import FileWriter
+from swm.data.formats.hdf5.values import escape, filters, seal, stored_array, unseal, write_attribute
 from swm.data.location import Location
 from swm.data.metadata import dump
 from swm.data.options import WriteOptions

@@ -19,8 +19,8 @@ from swm.core.errors import DatasetError
 from swm.data import codecs
 from swm.data.columns import DTYPES, Array, Column
 from swm.data.encoded import EncodedPictures
-from swm.data.formats.stable_video import decode_frames, frame_shape
-from swm.data.formats.tables import lance_module
+from swm.data.formats.lance.tables import lance_module
+from swm.data.formats.stable_worldmodel.video import decode_frames, frame_shape
 
 EPISODE, STEP = "episode_idx", "step_idx"
 VIDEOS, EPISODES = "_videos", "_episodes"
@@ -30,7 +30,7 @@ _PARTS = ("_versions", "data", "_deletions")
 
 
 class LanceRows:
-    """The rows of one table and of the tables beside it (see `swm.data.formats.stable_rows.Rows`)."""
+    """The rows of one table and of the tables beside it (see `swm.data.formats.stable_worldmodel.rows.Rows`)."""
 
     def __init__(self, path: Path, version: int | None) -> None:
         """Open the table and find its episodes.

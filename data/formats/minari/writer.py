@@ -16,12 +16,12 @@ import numpy as np
 from swm.core.errors import DatasetError
 from swm.data.columns import Array, Column
 from swm.data.episode import TRANSITIONS, Episode
-from swm.data.formats.hdf5_files import Replacement, part_of
-from swm.data.formats.hdf5_groups import read_facts, write_facts, write_rows
-from swm.data.formats.hdf5_session import FileWriter
-from swm.data.formats.hdf5_values import read_values
-from swm.data.formats.minari_hdf5 import FILE
-from swm.data.formats.minari_spaces import Place, TextRange, box_of, nest, places_of
+from swm.data.formats.hdf5.files import Replacement, part_of
+from swm.data.formats.hdf5.groups import read_facts, write_facts, write_rows
+from swm.data.formats.hdf5.session import FileWriter
+from swm.data.formats.hdf5.values import read_values
+from swm.data.formats.minari.hdf5 import FILE
+from swm.data.formats.minari.spaces import Place, TextRange, box_of, nest, places_of
 from swm.data.location import Location
 from swm.data.metadata import dump
 from swm.data.options import WriteOptions

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from swm.core.errors import DatasetError
 from swm.data.columns import Array, Column
 from swm.data.formats.episodic import EpisodicReader
-from swm.data.formats.hdf5_files import Handle, guard
-from swm.data.formats.hdf5_values import (
+from swm.data.formats.hdf5.files import Handle, guard
+from swm.data.formats.hdf5.values import (
     escape,
     filters,
     read_attribute,
@@ -22,7 +22,7 @@ from swm.data.formats.hdf5_values import (
     unseal,
     write_attribute,
 )
-from swm.data.formats.hdf5_verify import find_problems
+from swm.data.formats.hdf5.verify import find_problems
 from swm.data.metadata import dump
 
 FACTS = "swm"

@@ -14,8 +14,9 @@ from swm.data import codecs, videos
 from swm.data.columns import Column, check_same, describe_episode
 from swm.data.encoded import Codec, EncodedPictures, EncodedVideo, VideoCodec
 from swm.data.episode import Episode
-from swm.data.formats import lance_rows, tables
-from swm.data.formats.layout import checksum, is_video, pack_payload, read_header
+from swm.data.formats.lance import rows as lance_rows
+from swm.data.formats.lance import tables
+from swm.data.formats.lance.layout import checksum, is_video, pack_payload, read_header
 from swm.data.formats.locks import WriterLock
 from swm.data.location import Location
 from swm.data.metadata import dump, split_of

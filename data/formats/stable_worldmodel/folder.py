@@ -17,13 +17,13 @@ from swm.core.errors import DatasetError
 from swm.data import codecs
 from swm.data.columns import DTYPES, Array, Column
 from swm.data.encoded import EncodedPictures
-from swm.data.formats.stable_video import decode_frames, frame_shape
+from swm.data.formats.stable_worldmodel.video import decode_frames, frame_shape
 
 LENGTHS, OFFSETS = "ep_len.npz", "ep_offset.npz"
 
 
 class FolderRows:
-    """The rows of a folder (see `swm.data.formats.stable_rows.Rows`)."""
+    """The rows of a folder (see `swm.data.formats.stable_worldmodel.rows.Rows`)."""
 
     version = 1
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from swm.core.errors import DatasetError, SwmError
 from swm.data.columns import DTYPES, Array
-from swm.data.formats.minari_sources import Leaf
-from swm.data.formats.minari_spaces import Place, is_picture
+from swm.data.formats.minari.sources import Leaf
+from swm.data.formats.minari.spaces import Place, is_picture
 
 
 class ArrowSource:

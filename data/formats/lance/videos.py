@@ -12,7 +12,7 @@ from swm.core.errors import DatasetError
 from swm.data import videos
 from swm.data.columns import Array, Column
 from swm.data.encoded import EncodedVideo, VideoCodec, VideoIndex
-from swm.data.formats import tables
+from swm.data.formats.lance import tables
 from swm.data.location import Location
 
 _INDEX = ["camera", "frame_offsets", "keyframes", "header"]

@@ -1,0 +1,1 @@
+"""HDF5: one file with flat columns, or with a group per demonstration."""
