@@ -13,7 +13,7 @@ from swm.data.decoded import DecodedCache
 from swm.data.encoded import Codec, VideoCodec
 from swm.data.formats import FORMATS, Reader, Writer
 from swm.data.location import Location
-from swm.data.options import Mode, WriteOptions
+from swm.data.options import Chroma, Mode, WriteOptions
 
 _CACHE_BYTES = 1 << 30
 
@@ -25,6 +25,7 @@ def create(
     mode: Mode = "error",
     codec: Codec | VideoCodec | None = None,
     quality: int = 95,
+    chroma: Chroma = "4:4:4",
     crf: int = 23,
     fps: float = 10.0,
     shard_size: int = 4096,
@@ -44,6 +45,8 @@ def create(
             per picture, ``"h264"``, ``"h264-lossless"`` or ``"av1"`` per episode. None is that of the
             dataset, or the format's own for a new one. Other pictures are never lossy.
         quality: of JPEG, 1 to 100.
+        chroma: of JPEG: ``"4:4:4"`` keeps the colour of every pixel, ``"4:2:0"`` that of every four,
+            which is smaller and faster to read, and blurs small coloured things.
         crf: constant rate factor of lossy video, 0 to 51 on the codec's own scale; lower is better and larger.
         fps: steps per second, for formats that tell time.
         shard_size: observations per commit.
@@ -63,6 +66,7 @@ def create(
         mode=mode,
         codec=codec,
         quality=quality,
+        chroma=chroma,
         crf=crf,
         fps=fps,
         shard_size=shard_size,

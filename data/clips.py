@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from swm.core.errors import DatasetError, InvalidValueError
 from swm.data.columns import Array, select
-from swm.data.decoded import DecodedCache
 from swm.data.goals import Goals, GoalSampler
 from swm.data.order import Keys, make_keys
 from swm.data.returns import NStep, n_step_returns
@@ -246,16 +245,11 @@ class Clips:
         return batch, wanted
 
     def _gather(self, names: Sequence[str], wanted: Sequence[Rows]) -> Iterable[Batch]:
-        """Read the rows of each array in `wanted`; every row once, however many clips share it."""
+        """Read the rows of each array in `wanted`, all at once."""
         if not names:
             return [{} for _ in wanted]
         rows = np.concatenate([part.reshape(-1) for part in wanted])
-        reader, size = self.dataset.reader, self.image_size
-        distinct, place = np.unique(rows, return_inverse=True)
-        if len(distinct) == len(rows) or isinstance(reader, DecodedCache):
-            read = reader.read(names, rows, size)
-        else:
-            read = {name: values.take(place, axis=0) for name, values in reader.read(names, distinct, size).items()}
+        read = self.dataset.reader.read(names, rows, self.image_size)
         ends = np.cumsum([part.size for part in wanted])
         return [
             {

@@ -1,6 +1,6 @@
 """Pictures to bytes and back, on a few threads.
 
-JPEG goes through libjpeg-turbo (simplejpeg) without chroma subsampling; PNG through PyAV, which is
+JPEG goes through libjpeg-turbo (simplejpeg); PNG through PyAV, which is
 several times faster than Pillow on small pictures. Both release the interpreter lock.
 """
 
@@ -37,15 +37,18 @@ class PictureError(ValueError):
         self.index = index
 
 
-def encode(codec: str, pictures: NDArray[np.uint8], quality: int) -> list[bytes]:
+def encode(codec: str, pictures: NDArray[np.uint8], quality: int, chroma: str = "4:4:4") -> list[bytes]:
     """Encode N pictures of shape (N, height, width, 1 or 3).
 
     Args:
         codec: how.
         pictures: C-contiguous.
         quality: of JPEG, 1 to 100; ignored by the lossless codecs.
+        chroma: of JPEG, ``"4:4:4"`` or ``"4:2:0"``.
     """
     encode_one = _ENCODERS[codec]
+    if chroma != "4:4:4" and codec == "jpeg":
+        encode_one = functools.partial(_encode_jpeg, subsampling=chroma.replace(":", ""))
 
     def run(begin: int, end: int) -> list[bytes]:
         return [encode_one(picture, quality) for picture in pictures[begin:end]]
@@ -54,9 +57,12 @@ def encode(codec: str, pictures: NDArray[np.uint8], quality: int) -> list[bytes]
 
 
 def decode(
-    codec: str, blobs: Sequence[Any], out: NDArray[np.uint8], picture: tuple[int, int, int] | None = None
+    codec: str,
+    blobs: Sequence[Any],
+    out: Sequence[Any] | NDArray[np.uint8],
+    picture: tuple[int, int, int] | None = None,
 ) -> None:
-    """Decode N pictures into `out` of shape (N, height, width, 1 or 3).
+    """Decode N pictures into `out`: N arrays, or one, of shape (height, width, 1 or 3) each.
 
     Args:
         codec: of the pictures.
@@ -68,7 +74,7 @@ def decode(
         PictureError: bytes that are no picture of that shape.
     """
     decode_one = _DECODERS[codec]
-    if picture is not None and picture != out.shape[1:]:
+    if picture is not None and len(out) and picture != out[0].shape:
         decode_one = functools.partial(_decode_reduced_jpeg, picture=picture)
 
     def run(begin: int, end: int) -> None:
@@ -116,12 +122,12 @@ def _pool(process: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(_threads(), thread_name_prefix="swm-codec")
 
 
-def _encode_jpeg(picture: Picture, quality: int) -> bytes:
+def _encode_jpeg(picture: Picture, quality: int, subsampling: str = "444") -> bytes:
     import simplejpeg
 
     if picture.shape[2] == 1:
         return bytes(simplejpeg.encode_jpeg(picture, quality, "GRAY", "Gray"))
-    return bytes(simplejpeg.encode_jpeg(picture, quality, "RGB", "444"))
+    return bytes(simplejpeg.encode_jpeg(picture, quality, "RGB", subsampling))
 
 
 def _decode_jpeg(blob: Any, out: Picture) -> None:

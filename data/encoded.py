@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Codec = Literal["jpeg", "png", "raw"]
-"""How a picture is stored: lossy JPEG without chroma subsampling, lossless PNG, or its bytes as they are."""
+"""How a picture is stored: lossy JPEG, lossless PNG, or its bytes as they are."""
 
 VideoCodec = Literal["h264", "h264-lossless", "av1"]
 """How the pictures of one episode are stored together: lossy H.264 or AV1, or H.264 that loses nothing."""

@@ -7,6 +7,9 @@ from typing import Any, Literal, get_args
 from swm.core.errors import InvalidValueError, UnknownNameError
 from swm.data.encoded import Codec, VideoCodec
 
+Chroma = Literal["4:4:4", "4:2:0"]
+"""Resolution of the colour of JPEG pictures."""
+
 Mode = Literal["error", "append", "overwrite"]
 """What to do with a dataset that is already there."""
 
@@ -21,6 +24,8 @@ class WriteOptions:
     """Of pictures named ``pixels`` or ``pixels.<view>``; None is that of the dataset, or the format's own."""
     quality: int = 95
     """Of JPEG, 1 to 100."""
+    chroma: Chroma = "4:4:4"
+    """Resolution of JPEG's colour: ``"4:4:4"`` is full, ``"4:2:0"`` is half in each direction."""
     crf: int = 23
     """Constant rate factor of lossy video, 0 to 51 on the codec's own scale; lower is better and larger."""
     fps: float = 10.0
@@ -43,6 +48,8 @@ class WriteOptions:
             raise UnknownNameError("codec", self.codec, known)
         if not 1 <= self.quality <= 100:
             raise InvalidValueError(f"quality must be in [1, 100], got {self.quality!r}.")
+        if self.chroma not in get_args(Chroma):
+            raise UnknownNameError("chroma", self.chroma, get_args(Chroma))
         if not 0 <= self.crf <= 51:
             raise InvalidValueError(f"crf must be in [0, 51], got {self.crf!r}.")
         if not self.fps > 0:

@@ -30,6 +30,38 @@ class EpisodeIndex:
     """One entry per writing session, with its ``first_episode``."""
 
 
+@dataclass(frozen=True)
+class Distinct:
+    """Rows that may come more than once, and each of them once."""
+
+    rows: NDArray[np.int64]
+    """Shape (D,), sorted."""
+    first: NDArray[np.int64]
+    """Shape (D,): where each came first."""
+    place: NDArray[np.int64]
+    """Shape (N,): which of them each of the rows is."""
+
+    @classmethod
+    def of(cls, rows: NDArray[np.int64]) -> "Distinct":
+        """Find them in N rows."""
+        return cls(*np.unique(rows, return_index=True, return_inverse=True))
+
+    def spread(self, values: Array) -> Array:
+        """Values of the distinct rows, shape (D, ...), as those of all rows, shape (N, ...)."""
+        return values if len(self.rows) == len(self.place) and self._is_sorted else values.take(self.place, axis=0)
+
+    @property
+    def _is_sorted(self) -> bool:
+        return bool((np.diff(self.place) > 0).all())
+
+    def repeat(self, values: Array) -> None:
+        """Copy what stands at the first place of each row, in values of shape (N, ...), to its other places."""
+        source = self.first[self.place]
+        later = np.flatnonzero(source != np.arange(len(source)))
+        if len(later):
+            values[later] = values[source[later]]
+
+
 class Reader(Protocol):
     """Random access to one version of a dataset. Pickles small; a process that gets it opens its own handles."""
 
@@ -47,8 +79,9 @@ class Reader(Protocol):
 
         Args:
             names: columns.
-            rows: distinct row numbers, any order. The last row of an episode has no values in the
-                transition columns and must not be asked for there.
+            rows: row numbers in any order; one that comes several times is read and decoded once. The
+                last row of an episode has no values in the transition columns and must not be asked
+                for there.
             size: height and width to which pictures are reduced while they are decoded; None keeps theirs.
 
         Returns:

@@ -77,17 +77,14 @@ class EpisodicReader:
         self, names: Sequence[str], rows: NDArray[np.int64], size: tuple[int, int] | None = None
     ) -> dict[str, Array]:
         """Read the given rows of some columns (see `Reader.read`)."""
-        order = np.argsort(rows)
-        ordered = np.asarray(rows, np.int64)[order]
-        episodes = np.searchsorted(self.index.offsets, ordered, side="right") - 1
+        distinct, place = np.unique(np.asarray(rows, np.int64), return_inverse=True)
+        episodes = np.searchsorted(self.index.offsets, distinct, side="right") - 1
         found: dict[str, list[Array]] = {name: [] for name in names}
         for episode in np.unique(episodes):
-            part = self.read_steps(int(episode), names, ordered[episodes == episode] - self.index.offsets[episode])
+            part = self.read_steps(int(episode), names, distinct[episodes == episode] - self.index.offsets[episode])
             for name in names:
                 values = part[name]
                 found[name].append(values if size is None or not self._is_picture(name) else resize(values, size))
-        place = np.empty_like(order)
-        place[order] = np.arange(len(order))
         return {name: self._join(name, parts)[place] for name, parts in found.items()}
 
     def _is_picture(self, name: str) -> bool:

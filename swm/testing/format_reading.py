@@ -58,7 +58,7 @@ def index(case: FormatCase) -> None:
 
 
 def rows(case: FormatCase) -> None:
-    """Any rows of any columns, in any order, are those of the whole."""
+    """Any rows of any columns, in any order and as often as they are asked for, are those of the whole."""
     rng = np.random.default_rng(0)
     roles: tuple[Role, ...] = ("observation", "transition")
     for dataset in case.datasets():
@@ -68,6 +68,7 @@ def rows(case: FormatCase) -> None:
             whole = dataset.reader.read(names, every)
             for count in (0, 1, 2, len(every) // 2, len(every)):
                 chosen = rng.permutation(len(every))[:count]
+                chosen = np.concatenate([chosen, chosen[: count // 3]])
                 part = [str(name) for name in rng.permutation(names)[: rng.integers(1, len(names) + 1)]]
                 read = dataset.reader.read(part, every[chosen])
                 require(set(read) == set(part), "read() gives the columns that were asked for")

@@ -18,6 +18,7 @@ from swm.data.codecs import PictureError
 from swm.data.columns import Array, Column
 from swm.data.encoded import Codec, VideoCodec
 from swm.data.episode import TRANSITIONS
+from swm.data.formats.base import Distinct
 from swm.data.formats.episodic import EpisodicReader, make_index
 from swm.data.formats.folders.beside import Beside, load_npz, read_beside
 from swm.data.formats.folders.manifest import MANIFEST, Manifest, checksum
@@ -211,11 +212,11 @@ class FolderReader(EpisodicReader):
     ) -> dict[str, Array]:
         """Read the given rows of some columns (see `Reader.read`)."""
         numbers = super().read([name for name in names if self.columns[name].codec is None], rows)
-        rows = np.asarray(rows, np.int64)
-        episodes = np.searchsorted(self.index.offsets, rows, side="right") - 1
-        steps = rows - self.index.offsets[episodes]
+        distinct = Distinct.of(np.asarray(rows, np.int64))
+        episodes = np.searchsorted(self.index.offsets, distinct.rows, side="right") - 1
+        steps = distinct.rows - self.index.offsets[episodes]
         return {
-            name: numbers[name] if name in numbers else self.read_pictures(name, episodes, steps, size)
+            name: numbers[name] if name in numbers else distinct.spread(self.read_pictures(name, episodes, steps, size))
             for name in names
         }
 

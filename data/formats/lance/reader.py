@@ -14,7 +14,7 @@ from swm.core.errors import DatasetError
 from swm.data import codecs
 from swm.data.columns import Array, Column
 from swm.data.encoded import EncodedPictures, EncodedVideo
-from swm.data.formats.base import EpisodeIndex
+from swm.data.formats.base import Distinct, EpisodeIndex
 from swm.data.formats.lance import tables
 from swm.data.formats.lance.arrow import Blobs, numbers_from_arrow
 from swm.data.formats.lance.check import find_problems
@@ -129,17 +129,20 @@ class LanceReader:
         in_steps = [name for name in names if not is_video(self.columns[name])]
         stored = {name: self._kept(self.columns[name]) for name in in_steps}
         missing = [self.columns[name].stored_name for name, kept in stored.items() if kept is None]
-        table: Any = self._take(rows, missing) if missing else None
+        distinct = Distinct.of(rows)
+        table: Any = self._take(distinct.rows, missing) if missing else None
         out: dict[str, Array] = {}
         for name in names:
             column = self.columns[name]
             if is_video(column):
-                out[name] = self._read_video(name, rows, size)
+                out[name] = self._read_video(name, distinct, size)
                 continue
-            kept, chosen = stored[name], rows
+            kept, chosen, place = stored[name], distinct.rows, rows
             if kept is None:
-                kept, chosen = _from_arrow(column, table[column.stored_name]), np.arange(len(rows))
-            out[name] = kept[chosen] if column.codec is None else self._decode(column, kept.take(chosen), rows, size)
+                kept, chosen = _from_arrow(column, table[column.stored_name]), np.arange(len(distinct.rows))
+                place = distinct.place
+            blobs = kept.take(chosen) if column.codec is not None else ()
+            out[name] = kept[place] if column.codec is None else self._decode(column, blobs, distinct, size)
         return out
 
     def _take(self, rows: NDArray[np.int64], stored_names: Sequence[str]) -> Any:
@@ -168,15 +171,18 @@ class LanceReader:
             return self.disk_bytes()[column.name]
         return int(self._steps.count_rows() * column.size * np.dtype(column.dtype).itemsize)
 
-    def _decode(
-        self, column: Column, blobs: Sequence[Any], rows: NDArray[np.int64], size: tuple[int, int] | None
-    ) -> Array:
+    def _decode(self, column: Column, blobs: Sequence[Any], distinct: Distinct, size: tuple[int, int] | None) -> Array:
         assert column.codec is not None
         height, width, channels = column.shape
         try:
-            return decode_resized(column.codec, blobs, (height, width, channels), size or (height, width))
+            if size is not None and size != (height, width):
+                return distinct.spread(decode_resized(column.codec, blobs, (height, width, channels), size))
+            out = np.empty((len(distinct.place), height, width, channels), np.uint8)
+            codecs.decode(column.codec, blobs, [out[row] for row in distinct.first])
         except codecs.PictureError as error:
-            raise self._broken(column, rows[error.index], error) from error
+            raise self._broken(column, distinct.rows[error.index], error) from error
+        distinct.repeat(out)
+        return out
 
     def _broken(self, column: Column, row: Any, error: Exception) -> DatasetError:
         return DatasetError(
@@ -184,15 +190,20 @@ class LanceReader:
             f"({error}). Run `swm verify` to find every damaged episode."
         )
 
-    def _read_video(self, name: str, rows: NDArray[np.int64], size: tuple[int, int] | None) -> Array:
+    def _read_video(self, name: str, distinct: Distinct, size: tuple[int, int] | None) -> Array:
         assert self._videos is not None
         order = np.argsort(self.index.offsets)
-        episodes = order[np.searchsorted(self.index.offsets, rows, side="right", sorter=order) - 1]
-        table = self._table(tables.VIDEOS, self._videos.version)
+        episodes = order[np.searchsorted(self.index.offsets, distinct.rows, side="right", sorter=order) - 1]
+        frames = distinct.rows - self.index.offsets[episodes]
+        height, width, channels = self.columns[name].shape
+        out = np.empty((len(distinct.place), *(size or (height, width)), channels), np.uint8)
         try:
-            return self._videos.read(table, name, episodes, rows - self.index.offsets[episodes], size)
+            table = self._table(tables.VIDEOS, self._videos.version)
+            self._videos.read(table, name, episodes, frames, out, distinct.first)
         except codecs.PictureError as error:
-            raise self._broken(self.columns[name], rows[error.index], error) from error
+            raise self._broken(self.columns[name], distinct.rows[distinct.place[error.index]], error) from error
+        distinct.repeat(out)
+        return out
 
     def encoded(self, name: str, episode: int) -> EncodedPictures | EncodedVideo | None:
         """The pictures of one episode as they are stored (see `Reader.encoded`)."""

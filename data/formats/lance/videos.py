@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from swm.core.errors import DatasetError
 from swm.data import videos
-from swm.data.columns import Array, Column
+from swm.data.columns import Column
 from swm.data.encoded import EncodedVideo, VideoCodec, VideoIndex
 from swm.data.formats.lance import tables
 from swm.data.location import Location
@@ -50,13 +50,22 @@ class VideoTable:
         name: str,
         episodes: NDArray[np.int64],
         frames: NDArray[np.int64],
-        size: tuple[int, int] | None,
-    ) -> Array:
+        out: NDArray[np.uint8],
+        rows: NDArray[np.int64],
+    ) -> None:
         """Decode one frame per entry of `episodes` and `frames`, which are distinct together.
+
+        Args:
+            table: of the videos.
+            name: the camera.
+            episodes: shape (N,).
+            frames: shape (N,): frame numbers within the episodes.
+            out: shape (rows, height, width, channels): receives the pictures, at any size.
+            rows: shape (N,): where in `out`.
 
         Raises:
             DatasetError: a video cannot be read.
-            PictureError: bytes that are not the frames that they should be; it names the entry.
+            PictureError: bytes that are not the frames that they should be; it names the row of `out`.
         """
         places = self._places[name][episodes]
         indices = self._known(table, name, np.unique(places))
@@ -74,16 +83,13 @@ class VideoTable:
             videos.Job(
                 index=indices[int(places[entries[0]])],
                 frames=frames[entries],
-                places=entries,
+                places=rows[entries],
                 spans=spans,
                 parts=[next(parts) for _ in spans],
             )
             for entries, spans in zip(chosen, plans, strict=True)
         ]
-        height, width, channels = self._columns[name].shape
-        out = np.empty((len(frames), *(size or (height, width)), channels), np.uint8)
         videos.decode_jobs(jobs, out)
-        return out
 
     def _fetch(self, table: Any, requests: list[tuple[int, int, int]]) -> list[Any]:
         with tables.translated(f"{self.location}: {len(requests)} pieces of videos cannot be read"):

@@ -181,7 +181,7 @@ class FramesWriter:
         if is_video(column):
             codec: Any = column.codec
             return videos.encode(pictures, codec, fps=self._options.fps, crf=self._options.crf)
-        return codecs.encode(column.codec, pictures, self._options.quality)
+        return codecs.encode(column.codec, pictures, self._options.quality, self._options.chroma)
 
     # ----------------------------------------------------------------------------------- commits
 
