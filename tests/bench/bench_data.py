@@ -59,6 +59,8 @@ def make_rows() -> list[Row]:
         Row("memory, np.take", "memory", reads="memory, np.take"),
         Row("swm frames", "ours", ("frames",)),
         Row("swm frames, decoded", "ours", ("decoded",), reads="swm frames"),
+        Row("swm frames, 4:2:0", "ours", ("frames-420",)),
+        Row("swm video, crf 30", "ours", ("video-crf30",)),
         *(Row(f"swm {layout}", "ours", (layout,)) for layout in ("video", "mp4", "lerobot")),
         Row("swm hdf5", "ours", ("hdf5",), file="data.h5"),
         Row(REFERENCE, "peer", ("lance",), file="data.lance"),
@@ -69,16 +71,17 @@ def make_rows() -> list[Row]:
 
 
 class Bench:
-    """The rows at one picture size."""
+    """The rows on one scene."""
 
-    def __init__(self, options: argparse.Namespace, size: int, folder: Path, console: Console) -> None:
-        self.options, self.size, self.folder, self.console = options, size, folder, console
+    def __init__(self, options: argparse.Namespace, scene: str, folder: Path, console: Console) -> None:
+        self.options, self.scene, self.folder, self.console = options, scene, folder, console
         self.pythons = {"peer": options.peer, "lerobot_reader": options.lerobot}
         self.rows = [row for row in make_rows() if not options.only or any(part in row.name for part in options.only)]
         self.versions: dict[str, dict[str, str]] = {}
         self.source = str(folder / "source")
+        size = int(scene.rpartition("-")[2])
         episodes = options.episodes or (100 if size <= 64 else 40)
-        command = [sys.executable, "-m", "readers.drawing", self.source, str(size), str(episodes)]
+        command = [sys.executable, "-m", "readers.drawing", self.source, scene, str(episodes)]
         subprocess.run(command, cwd=BENCH, env=environment(sys.executable), check=True)
 
     def run(self) -> None:
@@ -86,10 +89,10 @@ class Bench:
         for row in self.rows:
             if row.module in self.pythons and not self.pythons[row.module]:
                 row.missing = f"no interpreter given with --{row.module.partition('_')[0]}"
-        with self.console.status(f"{self.size} px: writing"):
+        with self.console.status(f"{self.scene}: writing"):
             self._write()
         for workers in WORKERS:
-            with self.console.status(f"{self.size} px: reading with {workers} workers"):
+            with self.console.status(f"{self.scene}: reading with {workers} workers"):
                 self._read(workers)
 
     def _path(self, row: Row) -> Path:
@@ -173,7 +176,9 @@ class Bench:
 
     def tables(self) -> list[Table]:
         """What was measured: medians with the least and the most of the rounds."""
-        speed = Table("", "clips/s, no worker", "", "clips/s, 2 workers", "", "first batch, s", title=f"{self.size} px")
+        speed = Table(
+            "", "clips/s, no worker", "", "clips/s, 2 workers", "", "first batch, s", title=f"{self.scene} px"
+        )
         other = Table("", "write frames/s", "bytes/frame", "in order, frames/s", "memory, MiB", "PSNR, dB", "misplaced")
         reference = next((row for row in self.rows if row.name == REFERENCE), None)
         for row in self.rows:
@@ -235,13 +240,13 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peer", help="interpreter of an environment with stable-worldmodel[format]")
     parser.add_argument("--lerobot", help="interpreter of an environment with lerobot")
-    parser.add_argument("--rounds", type=int, default=5, help="of reading")
+    parser.add_argument("--rounds", type=int, default=3, help="of reading")
     parser.add_argument("--write-rounds", type=int, default=3)
     parser.add_argument(
         "--seconds", type=float, default=0.8, help="of a round, or 3 batches per worker if that is more"
     )
-    parser.add_argument("--episodes", type=int, help="of 101 pictures; 100 at 64 px and 40 above unless given")
-    parser.add_argument("--sizes", type=int, nargs="+", default=[64, 224], help="TwoRoom up to 64 px, drawings above")
+    parser.add_argument("--episodes", type=int, help="of 101 pictures; 100 at 64 px, 40 above unless given")
+    parser.add_argument("--scenes", nargs="+", default=["two-room-64", "two-room-224", "push-t-224"], help="with size")
     parser.add_argument("--only", nargs="+", help="parts of the names of the rows to measure")
     parser.add_argument("--quick", action="store_true", help="2 rounds of 0.3 s, one of writing, 20 episodes")
     parser.add_argument("--out", type=Path, default=Path("runs/bench/data.json"))
@@ -258,19 +263,19 @@ def main() -> None:
         "command": " ".join(sys.argv),
         "software": describe_software(),
         "hardware": {**describe_hardware(), "load_average_before": os.getloadavg()},
-        "sizes": {},
+        "scenes": {},
     }
     begin = time.perf_counter()
-    for size in options.sizes:
+    for scene in options.scenes:
         with tempfile.TemporaryDirectory() as folder:
-            bench = Bench(options, size, Path(folder), console)
+            bench = Bench(options, scene, Path(folder), console)
             bench.run()
         console.print(*bench.tables())
         for row in bench.rows:
             if row.missing is not None:
                 console.print(f"{row.name} not available: {row.missing}", highlight=False, markup=False)
         report.setdefault("interpreters", {}).update(bench.versions)
-        report["sizes"][size] = {row.name: {"not_available": row.missing, **row.samples} for row in bench.rows}
+        report["scenes"][scene] = {row.name: {"not_available": row.missing, **row.samples} for row in bench.rows}
     report["seconds"] = time.perf_counter() - begin
     report["hardware"]["load_average_after"] = os.getloadavg()
     write_json(options.out, report)

@@ -1,6 +1,6 @@
 """The benchmark's episodes: recorded ones of TwoRoom, and drawn ones in the style of PushT.
 
-``python -m readers.drawing FOLDER SIZE EPISODES`` writes them as arrays (see `serving.Source`).
+``python -m readers.drawing FOLDER SCENE EPISODES`` writes them as arrays (see `serving.Source`).
 """
 
 import sys
@@ -85,10 +85,12 @@ def record_two_room(size: int, episodes: int) -> tuple[NDArray[np.uint8], Floats
     )
 
 
-def main(folder: Path, size: int, episodes: int) -> None:
-    """Make the episodes: TwoRoom up to 64 x 64, the drawing above."""
+def main(folder: Path, scene: str, episodes: int) -> None:
+    """Make the episodes of ``two-room-SIZE`` or ``push-t-SIZE``."""
     folder.mkdir(parents=True)
-    if size <= 64:
+    name, _, side = scene.rpartition("-")
+    size = int(side)
+    if name == "two-room":
         pixels, state, action, lengths = record_two_room(size, episodes)
         np.save(folder / "pixels.npy", pixels)
     else:
@@ -107,4 +109,4 @@ def main(folder: Path, size: int, episodes: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
+    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))

@@ -1,8 +1,8 @@
-"""swm: ``python -m readers.ours LAYOUT``, where LAYOUT is a dataset format, or ``decoded`` for frames kept decoded."""
+"""swm: ``python -m readers.ours LAYOUT``, where LAYOUT is a dataset format or one of `LAYOUTS`."""
 
-import importlib
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import lance  # noqa: F401  (before the clock starts)
 import numpy as np
@@ -12,15 +12,22 @@ import swm.data
 
 from .serving import BATCH_SIZE, FRAME_SKIP, NUM_STEPS, SPAN, Array, Clip, Contestant, Source, serve
 
+LAYOUTS: dict[str, dict[str, Any]] = {
+    "decoded": {"format": "frames"},
+    "frames-420": {"format": "frames", "chroma": "4:2:0"},
+    "video-crf30": {"format": "video", "crf": 30},
+}
+"""Layout -> what the writer is told; ``decoded`` keeps the pictures of frames decoded."""
+
 
 class Ours(Contestant):
-    """One of our layouts, written and read with the defaults, JPEG quality 95."""
+    """One of our layouts, JPEG quality 95."""
 
     def __init__(self, layout: str) -> None:
         self.layout = layout
 
     def write(self, source: Source, episodes: int, path: str) -> None:
-        with swm.data.create(path, format=self.layout, mode="overwrite") as writer:
+        with swm.data.create(path, mode="overwrite", **LAYOUTS.get(self.layout, {"format": self.layout})) as writer:
             for index in range(episodes):
                 writer.write(make_episode(source, index))
 
@@ -50,11 +57,9 @@ class Ours(Contestant):
 
 def open_layout(layout: str, path: str, shared: bool) -> swm.data.Dataset:
     """Open a dataset; ``decoded`` keeps its pictures decoded, in memory or in files that processes share."""
-    dataset = swm.data.open(path)
     if layout != "decoded":
-        return dataset
-    cache = importlib.import_module("swm.data.decoded").DecodedCache
-    return swm.data.Dataset(cache(dataset.reader, 4 << 30, f"{path}-decoded" if shared else None))
+        return swm.data.open(path)
+    return swm.data.open(path, decoded_bytes=4 << 30, decoded_path=f"{path}-decoded" if shared else None)
 
 
 def make_episode(source: Source, index: int) -> swm.data.Episode:
