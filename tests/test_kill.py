@@ -77,21 +77,24 @@ def test_killed_recorders_lose_nothing_and_reach_the_exact_count(kills: int, cod
     path, rng = tmp_path / "d", np.random.default_rng(0)
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["swm.world", "swm.data.formats.lance.writer", "swm.envs.two_room.env"])
-    episodes, seen, killed = 60 * kills, 0, 0
+    episodes = seen = killed = 0
     for kill in range(kills):
+        episodes, commits = seen + 100, count_commits(path)
         processes = start(context, str(path), episodes, codec)
-        while check(path, seen) == 0 and kill == 0:
-            time.sleep(0.05)
-        time.sleep(rng.uniform(0, 0.8))
+        while count_commits(path) == commits and any(process.is_alive() for process in processes):
+            time.sleep(0.01)
+        time.sleep(rng.uniform(0, 0.4))
         victims = processes if kill % 2 else rng.permutation(processes)[: RECORDERS // 2].tolist()  # type: ignore[arg-type]
         for process in victims:
             process.kill()
         for process in processes:
             process.join()
-        killed += sum(process.exitcode == -signal.SIGKILL for process in victims)
+        killed += any(process.exitcode == -signal.SIGKILL for process in victims)
         assert all(process.exitcode == 0 for process in processes if process not in victims)
         seen = check(path, seen)
-    assert killed >= kills
+        if kill % 10 == 9:
+            swm.data.compact(path)
+    assert killed > kills / 2
     for process in (finishing := start(context, str(path), episodes, codec)):
         process.join()
     assert [process.exitcode for process in finishing] == [0] * RECORDERS
@@ -103,7 +106,13 @@ def test_killed_recorders_lose_nothing_and_reach_the_exact_count(kills: int, cod
         whole = world.collect(
             str(tmp_path / "whole"), episodes=episodes, max_steps=4, seed=1, codec="png", progress=False
         )
-    for position, episode in enumerate(dataset.episodes):
-        got, expected = dataset.episode(position), whole.episode(episode["metadata"]["index"])
+    for position in rng.permutation(episodes)[:200].tolist():
+        expected = whole.episode(dataset.episodes[position]["metadata"]["index"])
+        got = dataset.episode(position)
         for name, array in expected.arrays().items():
             np.testing.assert_array_equal(got.arrays()[name], array)
+
+
+def count_commits(path: Path) -> int:
+    versions = path / "episodes.lance" / "_versions"
+    return len(list(versions.iterdir())) if versions.exists() else 0
