@@ -1,5 +1,7 @@
 """Creating and opening datasets, whatever their format."""
 
+import difflib
+import itertools
 import os
 import warnings
 from collections.abc import Mapping
@@ -16,6 +18,8 @@ from swm.data.location import Location
 from swm.data.options import Chroma, Mode, WriteOptions
 
 _CACHE_BYTES = 1 << 30
+_MOST_NAMED = 8
+"""Datasets in a folder that an error names."""
 
 
 def create(
@@ -82,7 +86,10 @@ def create(
     if found is None and location.is_local and not _is_free(location.path):
         raise DatasetError(f"{location} exists and is not a dataset: nothing was touched. Choose another place.")
     if found is not None and found != name and mode != "error":
-        raise DatasetError(f"{location} is a dataset of the format {found!r}, not {name!r}. Choose another place.")
+        raise DatasetError(
+            f"{location} is a dataset of the format {found!r}, not {name!r}. "
+            f"Give that format (--format {found}), or choose another place."
+        )
     if row.writer is None:
         able = ", ".join(name for name, row in FORMATS.items() if row.writer)
         raise DatasetError(f"the format {name!r} can only be read. These can be written: {able}.")
@@ -122,14 +129,10 @@ def open(
         InvalidValueError: a folder for decoded pictures without their size.
     """
     location = Location.parse(uri, storage_options)
-    if location.is_local and not location.path.exists():
-        raise DatasetError(f"no dataset at {location}: the path does not exist (from {os.getcwd()}).")
+    check_exists(location)
     name = format or detect_format(location)
-    if name is None and not location.is_local:
-        raise DatasetError(f"no dataset at {location}: it holds no committed episode. Check the URI's spelling.")
     if name is None:
-        known = ", ".join(FORMATS)
-        raise DatasetError(f"{location} is not a dataset of a known format ({known}). Give the directory itself.")
+        raise DatasetError(_why_unknown(location))
     if decoded_path is not None and not decoded_bytes:
         raise InvalidValueError("decoded_path needs decoded_bytes: how large may the file be?")
     if cache_bytes is None:
@@ -143,6 +146,47 @@ def open(
             stacklevel=2,
         )
     return dataset
+
+
+def check_exists(location: Location) -> None:
+    """Check that a local path exists.
+
+    Raises:
+        DatasetError: it does not; the message has the names beside it that are closest.
+    """
+    if not location.is_local or location.path.exists():
+        return
+    path = location.path
+    beside = os.listdir(path.parent) if path.parent.is_dir() else []
+    close = difflib.get_close_matches(path.name, beside, n=3, cutoff=0.6)
+    hint = f" Did you mean {' or '.join(repr(str(path.with_name(name))) for name in close)}?" if close else ""
+    raise DatasetError(f"no dataset at {path}: the path does not exist.{hint}")
+
+
+def _why_unknown(location: Location) -> str:
+    """What to say of a place that exists and is no dataset."""
+    if not location.is_local:
+        return f"no dataset at {location}: it holds no committed episode. Check the URI's spelling."
+    path = location.path
+    if path.is_dir() and _is_free(path):
+        return f"{path} is not a dataset: the folder is empty, no episode was ever committed there."
+    if path.suffix == ".lance" and detect_format(Location.parse(path.parent)) is not None:
+        return f"{path} is a part of the dataset {path.parent}. Open that."
+    inside = _datasets_in(path)
+    if inside:
+        return f"{path} is not a dataset, but holds some: {', '.join(inside)}. Open one of them."
+    what = "folder" if path.is_dir() else "file"
+    return (
+        f"{path} is not a dataset of a known format ({', '.join(FORMATS)}): either it is none, or the {what} is "
+        f"incomplete or damaged. docs/formats says what each format consists of."
+    )
+
+
+def _datasets_in(path: Path) -> list[str]:
+    """The names of the first few datasets directly in a folder."""
+    entries = sorted(entry for entry in path.iterdir() if not entry.name.startswith(".")) if path.is_dir() else []
+    found = (entry.name for entry in entries if detect_format(Location.parse(entry)) is not None)
+    return list(itertools.islice(found, _MOST_NAMED))
 
 
 def _is_free(path: Path) -> bool:

@@ -80,8 +80,11 @@ class Clips:
         for name, value in (("num_steps", num_steps), ("frame_skip", frame_skip)):
             if value < 1:
                 raise InvalidValueError(f"{name} must be at least 1, got {value!r}.")
-        if image_size is not None and (len(image_size) != 2 or min(image_size) < 2):
+        if image_size is not None and not _is_size(image_size):
             raise InvalidValueError(f"image_size must be a height and a width of at least 2, got {image_size!r}.")
+        for name, wish, kind in (("goals", goals, Goals), ("n_step", n_step, NStep)):
+            if not isinstance(wish, kind | None):
+                raise InvalidValueError(f"{name} must be a swm.data.{kind.__name__}, got {wish!r}.")
         if columns is None:
             columns = [c.name for c in dataset.columns.values() if c.role == "observation" or c.name == "action"]
         self.dataset = dataset
@@ -268,3 +271,8 @@ class Clips:
 def _within(at: _Places, steps: Rows) -> Rows:
     """The rows of some transitions; those after the episode's last are the last."""
     return at.offset[:, None] + np.minimum(steps, at.length[:, None] - 1)
+
+
+def _is_size(size: object) -> bool:
+    """Whether it is a height and a width."""
+    return isinstance(size, tuple | list) and len(size) == 2 and all(isinstance(n, int) and n >= 2 for n in size)

@@ -72,8 +72,11 @@ def describe_episode(episode: Episode, codec: Codec | VideoCodec) -> dict[str, C
     or symbols, are never lossy. Everything else is stored as the numbers that it is.
 
     Raises:
+        InvalidValueError: it is no episode.
         ShapeError: a dtype cannot be stored.
     """
+    if not isinstance(episode, Episode):
+        raise InvalidValueError(f"a writer takes a swm.data.Episode, got {type(episode).__name__}.")
     columns = {}
     for name, array in episode.arrays().items():
         role: Role = "transition" if name in TRANSITIONS else "observation"

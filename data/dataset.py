@@ -166,6 +166,8 @@ class Dataset:
             InvalidValueError: there is no such episode.
             UnknownNameError: a name is not a column.
         """
+        if not isinstance(index, int | np.integer):
+            raise InvalidValueError(f"an episode is named by a whole number, got {index!r}.")
         if not -self.num_episodes <= index < self.num_episodes:
             raise InvalidValueError(f"episode {index} of {self.uri}: there are {self.num_episodes}, counted from 0.")
         index %= self.num_episodes
@@ -297,3 +299,13 @@ class Dataset:
             torn_rows=self.torn_rows,
             problems=tuple(self.reader.problems()),
         )
+
+
+def check_dataset(dataset: object) -> None:
+    """Check that something is an opened dataset and not the path of one.
+
+    Raises:
+        InvalidValueError: it is not.
+    """
+    if not isinstance(dataset, Dataset):
+        raise InvalidValueError(f"an opened dataset was expected, got {dataset!r}. Use swm.data.open(path).")

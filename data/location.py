@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from swm.core.errors import DatasetError
+from swm.core.errors import DatasetError, InvalidValueError
 
 SCHEMES = ("s3", "gs", "az", "hf", "memory")
 """Of the object stores that Lance speaks to."""
@@ -30,9 +30,12 @@ class Location:
 
         Raises:
             DatasetError: a scheme that no store here has.
+            InvalidValueError: it is empty, or no text and no path.
         """
         if isinstance(uri, Location):
             return uri
+        if not isinstance(uri, str | os.PathLike) or not os.fspath(uri):
+            raise InvalidValueError(f"a dataset is named by a path or a URI, got {uri!r}.")
         text = os.fspath(uri).removeprefix("file://")
         scheme, separator, _ = text.partition("://")
         if not separator:

@@ -32,6 +32,8 @@ class Mixture:
             InvalidValueError: no component, columns that differ, or a weight that is not positive.
             UnknownNameError: a weight for what is no component.
         """
+        if not isinstance(components, Mapping) or not all(isinstance(c, Clips) for c in components.values()):
+            raise InvalidValueError("a mixture is made of named clips, for example {'a': dataset.clips(num_steps=4)}.")
         if not components:
             raise InvalidValueError("a mixture needs at least one component, got none.")
         self.components = dict(components)

@@ -130,8 +130,11 @@ class Normalizer:
         """A normaliser for blocks (..., frame_skip * A) of consecutive steps (..., A), as clips give actions.
 
         Raises:
+            InvalidValueError: `frame_skip` is below 1.
             ShapeError: the column is not one of vectors.
         """
+        if frame_skip < 1:
+            raise InvalidValueError(f"frame_skip must be at least 1, got {frame_skip!r}.")
         if self.offset.ndim != 1:
             raise ShapeError("a normaliser for blocks", "figures of shape (A,)", f"shape {self.offset.shape}")
         return replace(self, offset=np.tile(self.offset, frame_skip), scale=np.tile(self.scale, frame_skip))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from swm.core.errors import InvalidValueError
 from swm.data import codecs
 from swm.data.columns import Array, select
-from swm.data.dataset import Dataset
+from swm.data.dataset import Dataset, check_dataset
 from swm.data.selection import check_episodes
 from swm.data.video import write_mp4
 
@@ -56,6 +56,7 @@ def contact_sheet(
         UnknownNameError: no such component.
         InvalidValueError: a component holds no pictures, there is no such episode, or nothing was asked for.
     """
+    check_dataset(dataset)
     if columns < 1 or not len(episodes):
         raise InvalidValueError(f"a sheet needs episodes and columns, got {len(episodes)} episodes, {columns} columns.")
     names = _components(dataset, component)
@@ -107,6 +108,7 @@ def write_preview(
     Raises:
         InvalidValueError: another ending, or there are no pictures.
     """
+    check_dataset(dataset)
     path = Path(path)
     chosen = list(range(min(4, dataset.num_episodes))) if episodes is None else list(episodes)
     if path.suffix == ".png":

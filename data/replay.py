@@ -12,7 +12,7 @@ from swm.core.errors import DatasetError, InvalidValueError, ShapeError
 from swm.core.seeding import make_rng
 from swm.data.clips import Batch
 from swm.data.columns import Array, Column, describe_episode, select
-from swm.data.dataset import Dataset
+from swm.data.dataset import Dataset, check_dataset
 from swm.data.encoded import EncodedPictures, EncodedVideo
 from swm.data.episode import TRANSITIONS, Episode
 from swm.data.formats.base import Writer
@@ -46,8 +46,10 @@ class ReplayBuffer:
                 closes it.
 
         Raises:
-            InvalidValueError: a capacity below 1.
+            InvalidValueError: a capacity below 1, or `spill` is no writer.
         """
+        if spill is not None and not hasattr(spill, "write"):
+            raise InvalidValueError(f"spill must be a writer as swm.data.create returns it, got {spill!r}.")
         if capacity < 1:
             raise InvalidValueError(f"the capacity must be at least 1 observation, got {capacity!r}.")
         self._store = EpisodeStore(capacity, spill)
@@ -77,6 +79,7 @@ class ReplayBuffer:
             UnknownNameError: no such split.
             InvalidValueError: the last episode is longer than the capacity.
         """
+        check_dataset(dataset)
         episodes = dataset.split(split)
         needed = -(-(dataset.lengths[episodes] + 1) // PAGE_ROWS) * PAGE_ROWS
         buffer = cls(max(int(needed.sum()), 1) if capacity is None else capacity, seed=seed, spill=spill)

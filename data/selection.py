@@ -101,9 +101,11 @@ def check_episodes(episodes: Sequence[int], count: int) -> list[int]:
     """Return episode numbers in [0, count), in the order given, each once.
 
     Raises:
-        InvalidValueError: there is no such episode.
+        InvalidValueError: there is no such episode, or what came is no number.
     """
     for index in episodes:
+        if not isinstance(index, int | np.integer):
+            raise InvalidValueError(f"episodes must be whole numbers, got {index!r} in {episodes!r}.")
         if not -count <= index < count:
             raise InvalidValueError(f"episode {index}: there are {count}, counted from 0.")
     return list(dict.fromkeys(int(index) % count for index in episodes))

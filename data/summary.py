@@ -11,7 +11,7 @@ import numpy as np
 from swm.core.config import to_json
 from swm.data import access
 from swm.data.columns import Array, Column
-from swm.data.dataset import Dataset
+from swm.data.dataset import Dataset, check_dataset
 from swm.data.histograms import histogram
 from swm.data.selection import outcomes
 from swm.data.sources import recordings, unfinished
@@ -39,6 +39,7 @@ def summarize(dataset: Dataset) -> dict[str, Any]:
         settings of each recording that the data go back to; ``payload``: dtype and shape of what the
         first episode carries; ``provenance``; ``notes``: what the format or the source lacks.
     """
+    check_dataset(dataset)
     returns, success = outcomes(dataset)
     metadata = [json.loads(text) for text in dataset.reader.index.metadata]
     columns = _columns(dataset)

@@ -229,6 +229,8 @@ def _place(dest: Place, options: WriterOptions) -> Location:
 
 def _check_parts(parts: Mapping[str, float | str]) -> None:
     """Refuse parts that are no mapping of names to shares, or of names to stored splits."""
+    if not isinstance(parts, Mapping):
+        raise InvalidValueError(f"parts are named, for example {{'train': 0.8, 'test': 0.2}}, got {parts!r}.")
     if len(parts) < 1 or len({isinstance(share, str) for share in parts.values()}) > 1:
         raise InvalidValueError(f"parts are all shares or all stored splits, and at least one, got {dict(parts)}.")
     for name, share in parts.items():

@@ -97,6 +97,8 @@ class TransferJob:
         if row.writer is None:
             able = ", ".join(name for name, row in FORMATS.items() if row.writer)
             raise DatasetError(f"the format {self.format_name!r} can only be read. These can be written: {able}.")
+        if not (self.dest.is_local or row.remote):
+            raise DatasetError(f"{self.dest}: the format {self.format_name!r} is written on local disks alone.")
         for part in self.parts:
             if overlap(part.dataset.reader.location, self.dest):
                 raise DatasetError(

@@ -115,12 +115,14 @@ def _written_whole(job: TransferJob, mode: Mode) -> Iterator[tuple[Location, Mod
     final = job.dest.path
     if is_taken(job.dest) and access.detect_format(job.dest) is None:
         raise DatasetError(f"{job.dest} exists and is not a dataset: nothing was touched. Choose another place.")
-    final.parent.mkdir(parents=True, exist_ok=True)
     aside = final.with_name(f".{final.name}.partial")
     new, old = aside / final.name, aside / f"{final.name}.replaced"  # some formats look at their own name
-    _put_back(old, final)
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir()
+    try:
+        _put_back(old, final)
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir(parents=True)
+    except OSError as error:
+        raise DatasetError(f"{job.dest} cannot be written: {error}. Choose another place.") from error
     try:
         yield Location.parse(new), "error"
         if final.exists():

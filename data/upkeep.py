@@ -10,6 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from swm.core.errors import DatasetError, InvalidValueError
+from swm.data import access
 from swm.data.formats.lance import tables
 from swm.data.formats.lance.layout import EPISODE_SCHEMA, is_video, read_header
 from swm.data.formats.locks import WriterLock
@@ -35,13 +36,29 @@ def compact(uri: str | os.PathLike[str] | Location, storage_options: Mapping[str
     Raises:
         DatasetError: it is no Lance dataset of this package, or a writer has it open.
     """
-    location = Location.parse(uri, storage_options)
-    lock = WriterLock(location, None)
+    location = _find(uri, storage_options)
+    with tables.translated(f"{location} cannot be compacted"):
+        lock = WriterLock(location, None)
     try:
         with tables.translated(f"{location} cannot be compacted"):
             return _compact(location)
     finally:
         lock.release()
+
+
+def _find(uri: str | os.PathLike[str] | Location, storage_options: Mapping[str, str] | None) -> Location:
+    """Where a Lance dataset of this package is.
+
+    Raises:
+        DatasetError: something else is there, or nothing.
+    """
+    location = Location.parse(uri, storage_options)
+    access.check_exists(location)
+    found = access.detect_format(location)
+    if found in ("frames", "video"):
+        return location
+    what = "no dataset that can be opened" if found is None else f"a dataset of the format {found!r}"
+    raise DatasetError(f"{location} is {what}: only Lance datasets (frames, video) have versions and can be compacted.")
 
 
 def _compact(location: Location) -> CompactReport:
@@ -124,7 +141,7 @@ def tag(
         DatasetError: no such version, or the name is taken.
         InvalidValueError: a name that cannot be one.
     """
-    location = Location.parse(uri, storage_options)
+    location = _find(uri, storage_options)
     if not name or not all(character.isalnum() or character in "._-" for character in name):
         raise InvalidValueError(f"a tag is made of letters, digits, dots, hyphens and underscores, got {name!r}.")
     episodes = tables.open_table(location / tables.EPISODES, version)
@@ -155,7 +172,7 @@ def versions(
     Raises:
         DatasetError: it is no Lance dataset of this package.
     """
-    location = Location.parse(uri, storage_options)
+    location = _find(uri, storage_options)
     table = tables.open_table(location / tables.EPISODES)
     names: dict[int, list[str]] = {}
     for name, facts in table.tags.list().items():

@@ -36,6 +36,7 @@ def write_mp4(path: str | os.PathLike[str], pictures: Iterable[NDArray[np.uint8]
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
+    part.touch()  # what the disk refuses is told by Python, with the path
     try:
         with av.open(os.fspath(part), "w", format="mp4", options={"movflags": "+faststart"}) as container:
             _encode(container, pictures, fps, path)

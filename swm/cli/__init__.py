@@ -1,6 +1,7 @@
 """The command line: one console script, each command a dataclass whose fields are its options."""
 
 import sys
+import warnings
 from collections.abc import Sequence
 
 from swm.core.errors import SwmError, UnknownNameError
@@ -48,9 +49,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(__version__)
         return 0
     try:
-        return _run(words[0], words[1:])
-    except (SwmError, OSError) as error:
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            return _run(words[0], words[1:])
+    except SwmError as error:
         print(f"error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        text = f"{error.filename}: {error.strerror}" if error.filename and error.strerror else error
+        print(f"error: {text}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("stopped; what was committed is kept, and the same command continues from there", file=sys.stderr)
@@ -61,6 +68,11 @@ def usage() -> str:
     """The text of ``swm --help``."""
     rows = "\n".join(f"  {name:<9} {summary}" for name, (_, summary) in COMMANDS.items())
     return f"usage: swm COMMAND [OPTIONS]\n\n{rows}\n\nOptions of a command: swm COMMAND --help"
+
+
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    """Print a warning without the line of code that gave it."""
+    print(f"warning: {message}", file=sys.stderr)
 
 
 def _run(name: str, words: list[str]) -> int:

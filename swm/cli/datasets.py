@@ -7,6 +7,9 @@ from typing import Literal
 from swm.cli.options import DatasetPath, EnvId, EpisodeNumbers, Names, OptionalInt, OptionalShard, parse_shard
 from swm.cli.output import show_json
 
+_MOST_PROBLEMS = 20
+"""Damages that `swm verify` prints; ``--json`` has the rest."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Collect:
@@ -35,7 +38,7 @@ class Collect:
     shard: OptionalShard = None
     """K/N: record only the episodes K, K + N, K + 2N and so on, beside N - 1 other processes."""
     format: Literal["frames", "video"] = "frames"
-    """frames is fastest to read, video is smallest."""
+    """frames is fastest to read, video is smallest; a codec of the other layout chooses that layout."""
     codec: Literal["auto", "jpeg", "png", "raw", "h264", "h264-lossless", "av1"] = "auto"
     """Of the pictures: jpeg, png and raw for frames, the others for video; png, raw and h264-lossless lose nothing."""
     quality: int = 95
@@ -125,5 +128,7 @@ class Verify:
             show_json(report)
         else:
             print(f"{report.uri}: {report.num_episodes:,} episodes, {report.num_steps:,} steps")
-            print("\n".join(report.problems) or "every episode is what was written")
+            print("\n".join(report.problems[:_MOST_PROBLEMS]) or "every episode is what was written")
+            if len(report.problems) > _MOST_PROBLEMS:
+                print(f"and {len(report.problems) - _MOST_PROBLEMS:,} more problems: see --json")
         return int(bool(report.problems))

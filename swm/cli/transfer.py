@@ -12,7 +12,9 @@ from swm.cli.output import show_json, show_table
 if TYPE_CHECKING:
     from swm.data import TransferReport
 
-Sources = Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="DATASET DATASET ...")]
+Sources = Annotated[
+    tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="DATASET DATASET ...", help_behavior_hint="(required)")
+]
 Dest = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DEST")]
 FormatName = Annotated[str, tyro.conf.arg(metavar="FORMAT")]
 OptionalCodec = Annotated[

@@ -33,7 +33,7 @@ class Tag:
 
     uri: DatasetPath
     """The dataset."""
-    name: Annotated[str, tyro.conf.Positional]
+    name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")]
     """Letters, digits, dots, hyphens and underscores."""
     version: OptionalInt = None
     """The version; the latest if not given."""

@@ -1,6 +1,8 @@
 """The commands that look at datasets and write them anew."""
 
 import json
+import shutil
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +149,42 @@ def test_each_mistake_is_one_line_that_helps(
     assert (said.out, said.err.count("\n")) == ("", 1)
     assert expected in said.err
     assert not (tmp_path / "new").exists()
+
+
+def test_what_the_disk_refuses_is_told_plainly(
+    dataset: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    assert main(["preview", dataset, "--out", str(tmp_path / "file")]) == 2
+    assert capsys.readouterr().err == f"error: {tmp_path / 'file'}: File exists\n"
+    assert main(["convert", dataset, str(tmp_path / "file" / "new"), "--format", "mp4"]) == 2
+    assert "new cannot be written: " in capsys.readouterr().err
+    assert main(["convert", dataset, "s3://bucket/new", "--format", "mp4"]) == 2
+    assert "'mp4' is written on local disks alone" in capsys.readouterr().err
+
+
+@pytest.mark.filterwarnings("always")
+def test_a_warning_is_one_line(
+    dataset: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("swm.cli._run", lambda *_: warnings.warn("rows are ignored", stacklevel=1))
+    main(["inspect", dataset])
+    assert capsys.readouterr().err == "warning: rows are ignored\n"
+
+
+def test_verify_prints_the_first_problems(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with swm.data.create(tmp_path / "many", format="images") as writer:
+        for seed in range(24):
+            writer.write(episode(seed, 1))
+    for folder in (tmp_path / "many").glob("episode_*/pixels"):
+        shutil.rmtree(folder)
+    assert main(["verify", str(tmp_path / "many")]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert (len(lines), lines[-1]) == (22, "and 4 more problems: see --json")
+    assert main(["verify", str(tmp_path / "many"), "--json"]) == 1
+    assert len(json.loads(capsys.readouterr().out)["problems"]) == 24
+    assert main(["inspect", str(tmp_path / "many")]) == 2
+    assert "Restore it from a copy" in capsys.readouterr().err
 
 
 def test_a_sparkline_shows_where_the_counts_are() -> None:

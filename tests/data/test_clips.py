@@ -331,6 +331,10 @@ def test_bad_requests_are_answered(dataset: swm.data.Dataset) -> None:
         dataset.clips(frame_skip=0)
     with pytest.raises(InvalidValueError, match=r"image_size must be a height and a width of at least 2, got \(8, 1\)"):
         dataset.clips(image_size=(8, 1))
+    with pytest.raises(InvalidValueError, match=r"image_size must be a height and a width of at least 2, got 8"):
+        dataset.clips(image_size=8)  # type: ignore[arg-type]
+    with pytest.raises(InvalidValueError, match=r"goals must be a swm\.data\.Goals, got 'future'"):
+        dataset.clips(goals="future")  # type: ignore[arg-type]
     with pytest.raises(InvalidValueError, match="no picture is among the columns 'state'"):
         dataset.clips(image_size=(8, 8), columns=["state"])
     with pytest.raises(InvalidValueError, match="num_steps of the n-step return must be at least 1, got 0"):

@@ -117,8 +117,43 @@ def test_unreadable_files_are_reported(make_dataset: Any) -> None:
 def test_what_is_no_dataset_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="the path does not exist"):
         swm.data.open(tmp_path / "nowhere")
+    with pytest.raises(DatasetError, match="the folder is empty"):
+        swm.data.open(tmp_path)
+    (tmp_path / "notes.txt").write_text("nothing")
     with pytest.raises(DatasetError, match=r"is not a dataset of a known format \(frames"):
         swm.data.open(tmp_path)
+    for nothing in ("", None, 3):
+        with pytest.raises(InvalidValueError, match="named by a path or a URI, got"):
+            swm.data.open(nothing)  # type: ignore[arg-type]
+
+
+def test_a_place_near_a_dataset_names_it(make_dataset: Any, tmp_path: Path) -> None:
+    make_dataset(name="discs")
+    with pytest.raises(DatasetError, match=r"Did you mean '.*/discs'"):
+        swm.data.open(tmp_path / "dics")
+    with pytest.raises(DatasetError, match="holds some: discs"):
+        swm.data.open(tmp_path)
+    with pytest.raises(DatasetError, match=r"is a part of the dataset .*/discs"):
+        swm.data.open(tmp_path / "discs" / "steps.lance")
+    shutil.rmtree(tmp_path / "discs" / "steps.lance")
+    with pytest.raises(DatasetError, match="incomplete or damaged"):
+        swm.data.open(tmp_path / "discs")
+
+
+def test_what_is_no_opened_dataset_is_refused(make_dataset: Any, make_episode: Any, tmp_path: Path) -> None:
+    uri = make_dataset().uri
+    for call in (swm.data.summarize, swm.data.write_card, swm.data.ReplayBuffer.from_dataset):
+        with pytest.raises(InvalidValueError, match=r"an opened dataset was expected, got .* Use swm\.data\.open"):
+            call(uri)
+    with pytest.raises(InvalidValueError, match=r"an opened dataset was expected"):
+        swm.data.write_preview(uri, tmp_path / "film.mp4")
+    with pytest.raises(InvalidValueError, match="whole number"):
+        swm.data.open(uri).episode(1.5)  # type: ignore[arg-type]
+    with (
+        pytest.raises(InvalidValueError, match=r"takes a swm\.data\.Episode, got dict"),
+        swm.data.create(tmp_path / "new") as writer,
+    ):
+        writer.write({"action": 1})  # type: ignore[arg-type]
 
 
 def test_tables_of_others_are_refused_and_left_alone(tmp_path: Path) -> None:

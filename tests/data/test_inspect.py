@@ -98,6 +98,10 @@ def test_bad_requests_are_answered(make_dataset: Any, tmp_path: Path) -> None:
     dataset = make_dataset()
     with pytest.raises(InvalidValueError, match=r"\.png or a \.mp4 file, got .*film.gif"):
         swm.data.write_preview(dataset, tmp_path / "film.gif")
+    (tmp_path / "file").write_text("")
+    for name in ("film.mp4", "sheet.png"):
+        with pytest.raises(OSError, match="file"):
+            swm.data.write_preview(dataset, tmp_path / "file" / name)
     with pytest.raises(InvalidValueError, match="0 episodes"):
         swm.data.contact_sheet(dataset, [])
     with pytest.raises(InvalidValueError, match="there are 4"):

@@ -126,6 +126,9 @@ def test_texts_of_different_lengths_are_kept(tmp_path: Path) -> None:
 
 
 def test_bad_requests_are_answered(parts: dict[str, swm.data.Clips], make_dataset: Any) -> None:
+    for wrong in ([parts["long"]], {"a": parts["long"].dataset}):
+        with pytest.raises(InvalidValueError, match="a mixture is made of named clips"):
+            Mixture(wrong)  # type: ignore[arg-type]
     with pytest.raises(InvalidValueError, match="at least one component"):
         Mixture({})
     with pytest.raises(UnknownNameError, match="component of the mixture: 'shor'"):

@@ -151,6 +151,8 @@ def test_blocks_are_normalised_step_by_step() -> None:
     steps = np.random.default_rng(1).normal(size=(4, 5, 3))
     blocks = normalizer.for_blocks(5).normalize(steps.reshape(4, 15))
     np.testing.assert_array_equal(blocks.reshape(4, 5, 3), normalizer.normalize(steps))
+    with pytest.raises(InvalidValueError, match="frame_skip must be at least 1, got 0"):
+        normalizer.for_blocks(0)
     with pytest.raises(ShapeError, match="blocks"):
         Normalizer.from_statistics(measure(np.zeros(5))).for_blocks(2)
 

@@ -355,6 +355,8 @@ def test_what_does_not_fit_is_refused() -> None:
     buffer = ReplayBuffer(40)
     with pytest.raises(InvalidValueError, match="GiB for 1000000000000000 observations cannot be had"):
         ReplayBuffer(10**15).add(episode_of(0, 1))
+    with pytest.raises(InvalidValueError, match="spill must be a writer"):
+        ReplayBuffer(capacity=16, spill="runs/x")  # type: ignore[arg-type]
     with pytest.raises(InvalidValueError, match="capacity must be at least 1"):
         ReplayBuffer(0)
     with pytest.raises(DatasetError, match="no clip of 4 observations"):

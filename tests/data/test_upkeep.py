@@ -139,12 +139,19 @@ def test_compaction_waits_for_no_writer(scattered: Any) -> None:
         swm.data.compact(path)
 
 
-def test_bad_tags_are_refused(scattered: Any) -> None:
+def test_bad_requests_are_refused(scattered: Any, make_episode: Any) -> None:
     path = scattered("png")
     swm.data.tag(path, "v1.0-rc_1")
     with pytest.raises(DatasetError, match=r"tag 'v1\.0-rc_1' is taken by version"):
         swm.data.tag(path, "v1.0-rc_1")
     with pytest.raises(InvalidValueError, match="letters, digits"):
         swm.data.tag(path, "best one")
+    for call in (swm.data.compact, swm.data.versions):
+        with pytest.raises(DatasetError, match="the path does not exist"):
+            call(path.parent / "nowhere")
+    with swm.data.create(path.parent / "flat.h5", format="hdf5") as writer:
+        writer.write(make_episode(0))
+    with pytest.raises(DatasetError, match="of the format 'hdf5': only Lance datasets"):
+        swm.data.compact(path.parent / "flat.h5")
     with pytest.raises(DatasetError, match=r"has no version nine.*v1\.0-rc_1"):
         swm.data.open(path, version="nine")

@@ -34,7 +34,7 @@ def detect(path: Path) -> bool:
     if not path.is_dir() or (path / MANIFEST).exists() or (path / "ep_len.npz").exists():
         return is_of(path, "images")
     with contextlib.suppress(OSError):
-        return any(_components(folder) for folder in path.iterdir() if folder.is_dir())
+        return any(_components(folder) for folder in _folders(path))
     return False
 
 
@@ -62,7 +62,7 @@ class ImagesReader(FolderReader):
     def scan(self, root: Path) -> list[Files]:
         """Every sub-folder with pictures, in natural order (see `FolderReader.scan`)."""
         found = []
-        for folder in sorted((entry for entry in root.iterdir() if entry.is_dir()), key=natural_order):
+        for folder in _folders(root):
             if components := _components(folder):
                 beside = [file for name in ("columns.npz", "columns.parquet") if (file := folder / name).is_file()]
                 found.append(Files(beside[0] if beside else None, components))
@@ -150,11 +150,17 @@ def _suffix(column: Column) -> str:
     return ".jpg" if column.codec == "jpeg" else ".png"
 
 
+def _folders(parent: Path) -> list[Path]:
+    """The folders in a folder, in natural order, without the hidden ones."""
+    found = (entry for entry in parent.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    return sorted(found, key=natural_order)
+
+
 def _components(folder: Path) -> dict[str, Path]:
     """The components of a bare episode: its folders of pictures by name, or itself as ``pixels``."""
     if _has_pictures(folder):
         return {"pixels": folder}
-    inner = sorted((entry for entry in folder.iterdir() if entry.is_dir()), key=natural_order)
+    inner = _folders(folder)
     return {unescape(entry.name): entry for entry in inner if _has_pictures(entry)}
 
 

@@ -169,7 +169,8 @@ class FolderReader(EpisodicReader):
             if len(counts) != 1 or min(counts) < 2:
                 where = ", ".join(map(str, files.pictures.values()))
                 raise DatasetError(
-                    f"{where}: an episode has 2 or more pictures of each camera, found {sorted(counts)}."
+                    f"{where}, read as an episode of the format {self.kind!r}, needs 2 or more pictures, as many of "
+                    f"each camera; found {sorted(counts)}. Give the folder of the dataset itself."
                 )
             (count,) = counts
             beside, missing = read_beside(files.columns, count)
@@ -264,10 +265,16 @@ class FolderReader(EpisodicReader):
     def disk_bytes(self) -> dict[str, int]:
         """Column -> bytes on disk (see `Reader.disk_bytes`)."""
         sizes = dict.fromkeys(self.columns, 0)
-        for files in self._files:
-            for name, place in files.pictures.items():
-                parts = place.iterdir() if place.is_dir() else [place]
-                sizes[name] += sum(part.stat().st_size for part in parts)
+        try:
+            for files in self._files:
+                for name, place in files.pictures.items():
+                    parts = place.iterdir() if place.is_dir() else [place]
+                    sizes[name] += sum(part.stat().st_size for part in parts)
+        except OSError as error:
+            raise DatasetError(
+                f"{self.location}: a file is missing: {error}. Restore it from a copy; `swm verify` names every "
+                f"damaged episode."
+            ) from error
         steps = int(self.index.lengths.sum())
         for name, column in self.columns.items():
             if column.codec is None:

@@ -61,6 +61,8 @@ def guard(path: Path, what: str = "reading it") -> Iterator[None]:
         raise
     except FileNotFoundError as error:
         raise DatasetError(f"{path}: there is no such file.") from error
+    except IsADirectoryError as error:
+        raise DatasetError(f"{path} is a folder: give the HDF5 file itself.") from error
     except (OSError, RuntimeError, ValueError, KeyError, TypeError, IndexError, OverflowError, MemoryError) as error:
         raise DatasetError(
             f"{path}: {what} failed ({error}). The disk is full or refuses, or the file is truncated, damaged or of "

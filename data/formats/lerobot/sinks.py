@@ -1,5 +1,6 @@
 """Files that are begun anew when the next episode would make them too large."""
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,8 +109,12 @@ class TableSink(Sink):
 
     def discard(self) -> None:
         """Release the open file, which is not to be kept."""
+        if self._writer is not None:
+            with contextlib.suppress(Exception):  # the disk may be full; left open, it would say so when collected
+                self._writer.close()
         if self._file is not None:
             self._file.close()
+        self._writer = self._file = None
 
 
 class CameraSink(Sink):

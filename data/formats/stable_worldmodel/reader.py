@@ -11,8 +11,8 @@ from swm.data.formats.stable_worldmodel.lance import EPISODES, VIDEOS, LanceRows
 from swm.data.formats.stable_worldmodel.rows import Rows, StableReader
 from swm.data.location import Location
 
-_OURS = {"steps", "episodes"}
-"""Tables of this package's own Lance datasets."""
+_OURS = {"steps", "episodes", "videos"}
+"""Tables of this package's own Lance datasets, which may have lost one."""
 
 
 def detect(path: Path) -> bool:
@@ -53,8 +53,8 @@ def _tables(path: Path) -> list[Path]:
     except OSError:
         return []
     main = {name for name in found if not any(name.removesuffix(end) in found - {name} for end in (VIDEOS, EPISODES))}
-    if found >= _OURS:
-        main -= {"steps", "episodes", "videos"}
+    if found <= _OURS or found >= {"steps", "episodes"}:
+        main -= _OURS
     if path != folder:
         main &= {path.stem}
     return [folder / f"{name}.lance" for name in sorted(main)]

@@ -1,5 +1,6 @@
 """LeRobot datasets that we write are read back exactly, but for lossy pictures."""
 
+import gc
 import json
 import pickle
 import tempfile
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
@@ -18,7 +20,9 @@ from swm.core.errors import DatasetError, InvalidValueError
 from swm.data.columns import DTYPES
 from swm.data.encoded import EncodedPictures
 from swm.data.formats.lerobot import FileSizes, LeRobotWriter
+from swm.data.formats.lerobot.layout import DATA_FILE
 from swm.data.formats.lerobot.naming import component_of, feature_of
+from swm.data.formats.lerobot.sinks import TableSink
 from swm.data.formats.lerobot.stats import Pool, number_figures, picture_figures
 from swm.data.location import Location
 from swm.data.options import Mode, WriteOptions
@@ -367,3 +371,13 @@ def test_a_reader_crosses_to_another_process(tmp_path: Path) -> None:
     copy = pickle.loads(pickle.dumps(dataset))
     assert_same(copy.episode(0), dataset.episode(0))
     assert copy.fingerprint == dataset.fingerprint
+
+
+def test_a_table_that_is_thrown_away_says_nothing(tmp_path: Path) -> None:
+    sink = TableSink(tmp_path, DATA_FILE, 1000, 1e6)
+    table = pa.table({"x": [1]})
+    sink.room_for(table)
+    sink.write(table)
+    sink.discard()
+    del sink
+    gc.collect()  # what a destructor raises is a warning, and warnings are errors here
