@@ -236,7 +236,7 @@ class Run:
         before = json.loads((self.out_dir / "run.json").read_text(encoding="utf-8"))
         now = json.loads(json.dumps(self.asked))
         changed = [
-            f"{path} was {old!r} and is {new!r}"
+            f"{path} was {_short(old)} and is {_short(new)}"
             for path, old, new in _differences(before, now)
             if path not in _MAY_CHANGE
         ]
@@ -287,3 +287,8 @@ def _differences(before: Any, now: Any, path: str = "") -> list[tuple[str, Any, 
         names = sorted({*before, *now})
         return [d for n in names for d in _differences(before.get(n), now.get(n), f"{path}.{n}".lstrip("."))]
     return [] if before == now else [(path, before, now)]
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."

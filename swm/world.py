@@ -206,7 +206,7 @@ class World:
             if len(recorded) > episodes:
                 raise DatasetError(
                     f"{uri} holds {len(recorded)} episodes already, {episodes} were asked for. "
-                    f"Ask for {len(recorded)} or more, or overwrite=True to discard them."
+                    f"Ask for {len(recorded)} or more, or overwrite=True (--overwrite) to discard them."
                 )
             first, step = shard or (0, 1)
             mine = [index for index in range(first, episodes, step) if index not in recorded]
@@ -310,5 +310,5 @@ def _check_recipe(uri: str, found: Mapping[str, Any], recipe: Mapping[str, Any])
     if different:
         raise DatasetError(
             f"{uri} holds another recording ({'; '.join(different)}). "
-            "Use another path, or overwrite=True to discard it."
+            "Use another path, or overwrite=True (--overwrite) to discard it."
         )

@@ -178,7 +178,7 @@ def test_a_newer_schema_is_refused(make_dataset: Any) -> None:
 
 
 def test_a_missing_version_is_refused(make_dataset: Any) -> None:
-    with pytest.raises(DatasetError, match=r"has no version 77\. Versions on disk: \[1, 2"):
+    with pytest.raises(DatasetError, match=r"has no version 77\. Versions there: \[1, 2"):
         swm.data.open(make_dataset().uri, version=77)
 
 

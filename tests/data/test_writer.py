@@ -75,7 +75,7 @@ def test_overwriting_replaces_columns_and_frees_the_disk(make_dataset: Any, make
     assert len(replaced) == 1
     assert "pixels" not in replaced.columns
     assert len(list(Path(dataset.uri, "steps.lance", "data").iterdir())) == 1
-    with pytest.raises(DatasetError, match=r"has no version 1\. Versions on disk"):
+    with pytest.raises(DatasetError, match=r"has no version 1\. Versions there"):
         swm.data.open(dataset.uri, version=1)
 
 

@@ -1,6 +1,7 @@
 """Lance tables, on local disks and in object stores. The one place that imports lance."""
 
 import contextlib
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -56,7 +57,8 @@ def translated(what: str, advice: str = "") -> Iterator[None]:
 
 
 def _first_line(error: BaseException) -> str:
-    return str(error).partition("\n")[0][:300].rstrip(".")
+    text = re.sub(r"LanceError\(\w+\): |, /\S+?\.rs:\d+:\d+", "", str(error).partition("\n")[0])
+    return text[:300].rstrip(".")
 
 
 def has_table(place: Location) -> bool:
@@ -64,7 +66,7 @@ def has_table(place: Location) -> bool:
     if place.is_local:
         versions = place.path / "_versions"
         return versions.is_dir() and any(name.suffix == ".manifest" for name in versions.iterdir())
-    with translated(f"{place} cannot be reached"):
+    with translated(f"{place} cannot be reached", "Check the bucket, the credentials and the endpoint."):
         return any(name.endswith(".manifest") for name in place.names("_versions"))
 
 
@@ -86,7 +88,7 @@ def open_table(place: Location, version: int | str | None = None) -> Any:
         known = [*sorted(table.tags.list()), *(entry["version"] for entry in table.versions())]
         if version in known:
             raise
-    raise DatasetError(f"{place} has no version {version}. Versions on disk: {known}.")
+    raise DatasetError(f"{place} has no version {version!r}. Versions there: {known}.")
 
 
 def create_table(place: Location, schema: pa.Schema) -> Any:
