@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from swm.data.dataset import Dataset
-from swm.data.sources import latest_transfer, licenses
+from swm.data.provenance import latest_transfer, licenses
 from swm.data.summary import byte_text, summarize
 
 MARKER = "<!-- swm:dataset-card: swm.data replaces this page; remove this line to keep your edits -->"

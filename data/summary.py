@@ -13,8 +13,8 @@ from swm.data import access
 from swm.data.columns import Array, Column
 from swm.data.dataset import Dataset
 from swm.data.histograms import histogram
+from swm.data.provenance import recordings, unfinished
 from swm.data.selection import outcomes
-from swm.data.sources import recordings, unfinished
 
 _MOST_ENTRIES = 64
 """A column with more numbers per step is summed up in one line, without histograms."""

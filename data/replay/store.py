@@ -10,7 +10,7 @@ from swm.core.errors import InvalidValueError
 from swm.data.columns import Array, Column
 from swm.data.episode import TRANSITIONS, Episode
 from swm.data.formats.base import Writer
-from swm.data.pages import PAGE_ROWS, Indices, Layout, PageTable, RowStore
+from swm.data.replay.pages import PAGE_ROWS, Indices, Layout, PageTable, RowStore
 
 
 @dataclass(kw_only=True)

@@ -17,9 +17,9 @@ from swm.data.encoded import EncodedPictures, EncodedVideo
 from swm.data.episode import TRANSITIONS, Episode
 from swm.data.formats.base import Writer
 from swm.data.metadata import dump
-from swm.data.pages import PAGE_ROWS, Indices
-from swm.data.replay_reader import SnapshotReader
-from swm.data.replay_store import EpisodeStore, Facts
+from swm.data.replay.pages import PAGE_ROWS, Indices
+from swm.data.replay.snapshot import SnapshotReader
+from swm.data.replay.store import EpisodeStore, Facts
 
 Mask = NDArray[np.bool_]
 

@@ -20,7 +20,7 @@ from swm.data.episode import TRANSITIONS
 from swm.data.formats import FORMATS, Writer
 from swm.data.location import Location
 from swm.data.options import Mode
-from swm.data.transfer_job import Part, TransferJob, WriterOptions, is_taken
+from swm.data.transfer.job import Part, TransferJob, WriterOptions, is_taken
 
 _LOSSLESS = ("png", "raw", "h264-lossless")
 _COPIED: Mapping[str, tuple[type, ...]] = {
