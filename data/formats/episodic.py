@@ -1,6 +1,7 @@
 """The common part of readers whose files are reached episode by episode."""
 
 import hashlib
+import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -43,6 +44,13 @@ def make_index(
     )
 
 
+def runs_of(episodes: NDArray[np.int64]) -> Iterator[tuple[int, slice]]:
+    """Each episode among sorted episode numbers, and where it stands there."""
+    begins = np.flatnonzero(np.diff(episodes, prepend=-1)).tolist()
+    for begin, end in itertools.pairwise([*begins, len(episodes)]):
+        yield int(episodes[begin]), slice(begin, end)
+
+
 class EpisodicReader:
     """Random access for formats that are read one episode at a time (see `swm.data.formats.Reader`).
 
@@ -80,9 +88,10 @@ class EpisodicReader:
         order = np.argsort(rows)
         ordered = np.asarray(rows, np.int64)[order]
         episodes = np.searchsorted(self.index.offsets, ordered, side="right") - 1
+        steps = ordered - self.index.offsets[episodes]
         found: dict[str, list[Array]] = {name: [] for name in names}
-        for episode in np.unique(episodes):
-            part = self.read_steps(int(episode), names, ordered[episodes == episode] - self.index.offsets[episode])
+        for episode, here in runs_of(episodes):
+            part = self.read_steps(episode, names, steps[here])
             for name in names:
                 values = part[name]
                 found[name].append(values if size is None or not self._is_picture(name) else resize(values, size))

@@ -14,6 +14,7 @@ from swm.data.encoded import Codec, EncodedPictures
 from swm.data.episode import TRANSITIONS
 from swm.data.formats.base import EpisodeIndex
 from swm.data.formats.episodic import EpisodicReader, make_index
+from swm.data.formats.foreign_video import OpenVideos
 from swm.data.formats.lerobot.binding import Binding, bind
 from swm.data.formats.lerobot.episodes import read_episodes, read_tasks
 from swm.data.formats.lerobot.extras import (
@@ -26,7 +27,6 @@ from swm.data.formats.lerobot.extras import (
 )
 from swm.data.formats.lerobot.extras import INFO as EXTRAS_INFO
 from swm.data.formats.lerobot.layout import INFO, TASK_INDEX, read_info, reading
-from swm.data.formats.lerobot.mp4 import Videos
 from swm.data.formats.lerobot.naming import VALID
 from swm.data.formats.lerobot.tables import Tables, to_numpy
 from swm.data.location import Location
@@ -71,7 +71,7 @@ class LeRobotReader(EpisodicReader):
         self._numbers = np.flatnonzero(self._episodes.lengths > 1)
         self.index = self._make_index(() if own is None else own["provenance"])
         self.notes = (*notes, *self._notes())
-        self._tables, self._videos = Tables(cache_bytes), Videos()
+        self._tables, self._videos = Tables(cache_bytes), OpenVideos()
 
     def _notes(self) -> Iterator[str]:
         short = np.flatnonzero(self._episodes.lengths == 1)
@@ -160,8 +160,9 @@ class LeRobotReader(EpisodicReader):
 
     def _frames(self, number: int, feature: str, column: Column, steps: NDArray[np.int64]) -> Array:
         shard = self._episodes.videos[feature]
-        times = shard.first[number] + steps / self._info.fps
-        return self._videos.read(shard.paths[int(shard.file[number])], times, self._info.fps, column.shape)
+        times, tolerance = shard.first[number] + steps / self._info.fps, 0.5 / self._info.fps
+        path = shard.paths[int(shard.file[number])]
+        return self._videos.use(path, lambda video: video.read_at(times, tolerance, column.shape))
 
     def _blobs(self, array: Any) -> list[bytes]:
         """The encoded pictures of a column; those that are files of their own are read."""

@@ -17,7 +17,8 @@ from swm.core.errors import DatasetError
 from swm.data import codecs
 from swm.data.columns import DTYPES, Array, Column
 from swm.data.encoded import EncodedPictures
-from swm.data.formats.stable_worldmodel.video import decode_frames, frame_shape
+from swm.data.formats.episodic import runs_of
+from swm.data.formats.foreign_video import opened
 
 LENGTHS, OFFSETS = "ep_len.npz", "ep_offset.npz"
 
@@ -73,8 +74,8 @@ class FolderRows:
 
         video = self._video(folder.name, 0)
         if video.exists():
-            shape = frame_shape(str(video), str(video))
-            return Column(name=folder.name, dtype="uint8", shape=shape, role="observation", codec="h264")
+            with opened(video, video) as content:
+                return Column(name=folder.name, dtype="uint8", shape=content.picture, role="observation", codec="h264")
         file = self._picture(folder.name, 0)
         try:
             height, width, kind, _ = simplejpeg.decode_jpeg_header(_bytes(file))
@@ -114,13 +115,10 @@ class FolderRows:
             except codecs.PictureError as error:
                 raise DatasetError(f"{files[error.index]} cannot be decoded ({error}). Copy it again.") from error
             return out
-        episodes = np.searchsorted(self._starts, rows, side="right") - 1
-        for episode in np.unique(episodes):
-            here, file = episodes == episode, self._video(column.name, int(episode))
-            frames = decode_frames(str(file), rows[here] - self._starts[episode], str(file))
-            if frames.shape[1:] != column.shape:
-                raise DatasetError(f"{file}: the frames have the shape {frames.shape[1:]}, not {column.shape}.")
-            out[here] = frames
+        for episode, here in runs_of(np.searchsorted(self._starts, rows, side="right") - 1):
+            file, frames = self._video(column.name, episode), rows[here] - self._starts[episode]
+            with opened(file, file) as video:
+                out[here] = video.read(frames, column.shape)
         return out
 
     def encoded(self, name: str, rows: NDArray[np.int64]) -> EncodedPictures | None:
