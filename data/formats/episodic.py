@@ -1,6 +1,5 @@
 """The common part of readers whose files are reached episode by episode."""
 
-import hashlib
 import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +14,7 @@ from swm.data.columns import Array, Column
 from swm.data.encoded import EncodedPictures, EncodedVideo
 from swm.data.episode import TRANSITIONS
 from swm.data.formats.base import EpisodeIndex
+from swm.data.formats.files import sha256
 from swm.data.location import Location
 from swm.data.metadata import split_of
 from swm.data.resize import resize
@@ -49,6 +49,16 @@ def runs_of(episodes: NDArray[np.int64]) -> Iterator[tuple[int, slice]]:
     begins = np.flatnonzero(np.diff(episodes, prepend=-1)).tolist()
     for begin, end in itertools.pairwise([*begins, len(episodes)]):
         yield int(episodes[begin]), slice(begin, end)
+
+
+def check_version(location: Location, version: int | None) -> None:
+    """Check the version that is asked of a format that keeps the latest alone.
+
+    Raises:
+        DatasetError: it is another.
+    """
+    if version not in (None, 1):
+        raise DatasetError(f"{location} has no version {version}: this format keeps the latest alone, number 1.")
 
 
 class EpisodicReader:
@@ -118,11 +128,7 @@ class EpisodicReader:
 
     def checksums(self) -> tuple[str, ...]:
         """One hash per file, whatever it is called (see `Reader.checksums`)."""
-        found = []
-        for file in self.files():
-            with file.open("rb") as stream:
-                found.append(hashlib.file_digest(stream, "sha256").hexdigest())
-        return tuple(found)
+        return tuple(map(sha256, self.files()))
 
     def torn_rows(self) -> int:
         """Always 0: such formats have no commits (see `Reader.torn_rows`)."""

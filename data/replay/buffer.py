@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,6 @@ from swm.core.seeding import make_rng
 from swm.data.clips import Batch
 from swm.data.columns import Array, Column, describe_episode, select
 from swm.data.dataset import Dataset
-from swm.data.encoded import EncodedPictures, EncodedVideo
 from swm.data.episode import TRANSITIONS, Episode
 from swm.data.formats.base import Writer
 from swm.data.metadata import dump
@@ -138,11 +136,7 @@ class ReplayBuffer:
         self._add(episode, is_stored=False)
 
     def _add(self, episode: Episode, *, is_stored: bool) -> None:
-        observation = {
-            name: array.decode() if isinstance(array, EncodedPictures | EncodedVideo) else array
-            for name, array in episode.observation.items()
-        }
-        episode = replace(episode, observation=observation)
+        episode = episode.decoded()
         columns = describe_episode(episode, "raw")
         payload = {name: array.copy() for name, array in episode.payload.items()}
         facts = Facts(metadata=dump(episode.metadata), payload=payload, is_stored=is_stored)
@@ -151,7 +145,7 @@ class ReplayBuffer:
             number = self._store.append([facts], episode.num_steps + 1)
             layout = self._store.layout
             rows = layout.rows(layout.find(number), np.arange(episode.num_steps + 1))
-            self._store.rows.write(observation, rows)
+            self._store.rows.write(episode.observation, rows)
             self._store.rows.write({name: getattr(episode, name) for name in TRANSITIONS}, rows[:-1])
             self._store.lengthen(number, episode.num_steps)
             self._store.version += 1

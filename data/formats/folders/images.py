@@ -19,7 +19,7 @@ from swm.core.errors import DatasetError
 from swm.data import codecs
 from swm.data.codecs import PictureError
 from swm.data.columns import Column, unescape
-from swm.data.encoded import Codec, EncodedPictures
+from swm.data.encoded import Codec, EncodedPictures, as_array
 from swm.data.formats.folders.manifest import MANIFEST, is_of
 from swm.data.formats.folders.mp4 import natural_order
 from swm.data.formats.folders.reader import Files, FolderReader
@@ -138,8 +138,8 @@ class ImagesWriter(FolderWriter):
         """Write the files of one component (see `FolderWriter.save`)."""
         blobs = pictures.blobs if isinstance(pictures, EncodedPictures) and pictures.codec == column.codec else None
         if blobs is None:
-            array = pictures if isinstance(pictures, np.ndarray) else pictures.decode()
-            blobs = codecs.encode(str(column.codec), np.ascontiguousarray(array), self._options.quality)
+            array = np.ascontiguousarray(as_array(pictures))
+            blobs = codecs.encode(str(column.codec), array, self._options.quality)
         place.mkdir()
         for step, blob in enumerate(blobs):
             (place / f"{step:06d}{_suffix(column)}").write_bytes(blob)

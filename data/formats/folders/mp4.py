@@ -21,7 +21,7 @@ from swm.core.errors import DatasetError
 from swm.data import videos
 from swm.data.codecs import PictureError
 from swm.data.columns import Column
-from swm.data.encoded import EncodedVideo, VideoCodec, VideoIndex
+from swm.data.encoded import EncodedVideo, VideoCodec, VideoIndex, as_array
 from swm.data.formats.folders.manifest import MANIFEST, is_of
 from swm.data.formats.folders.reader import Files, FolderReader
 from swm.data.formats.folders.writer import FolderWriter
@@ -164,8 +164,7 @@ class Mp4Writer(FolderWriter):
         assert column.codec in ("h264", "h264-lossless", "av1")
         video = pictures
         if not isinstance(video, EncodedVideo) or video.codec != column.codec:
-            array = pictures if isinstance(pictures, np.ndarray) else pictures.decode()
-            video = videos.encode(array, column.codec, fps=self._options.fps, crf=self._options.crf)
+            video = videos.encode(as_array(pictures), column.codec, fps=self._options.fps, crf=self._options.crf)
         place.write_bytes(video.content)
         return [video.content]
 

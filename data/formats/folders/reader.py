@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from swm.core.errors import DatasetError
 from swm.data.codecs import PictureError
-from swm.data.columns import Array, Column
+from swm.data.columns import Array, Column, dtype_name
 from swm.data.encoded import Codec, VideoCodec
 from swm.data.episode import TRANSITIONS
-from swm.data.formats.episodic import EpisodicReader, make_index
+from swm.data.formats.episodic import EpisodicReader, check_version, make_index
 from swm.data.formats.folders.beside import Beside, load_npz, read_beside
 from swm.data.formats.folders.manifest import MANIFEST, Manifest, checksum
 from swm.data.location import Location
@@ -79,8 +79,7 @@ class FolderReader(EpisodicReader):
             DatasetError: no episode is there, something is damaged, or there is no such version.
         """
         self.location, self._cache_bytes = location, cache_bytes
-        if version not in (None, 1):
-            raise DatasetError(f"{location} has no version {version}: the format {self.kind!r} keeps the latest alone.")
+        check_version(location, version)
         self._cache = Cache(cache_bytes)
         path, manifest = location.path, Manifest.read(location.path, self.kind)
         self._manifest = manifest
@@ -285,7 +284,7 @@ def _columns_of(arrays: Mapping[str, Array]) -> dict[str, Column]:
     return {
         name: Column(
             name=name,
-            dtype="str" if array.dtype.kind == "U" else str(array.dtype),
+            dtype=dtype_name(array.dtype),
             shape=array.shape[1:],
             role="transition" if name in TRANSITIONS else "observation",
         )
@@ -307,7 +306,7 @@ def _check(file: Path | None, column: Column, array: Array | None, length: int) 
     expected = (length + (column.role == "observation"), *column.shape)
     if array is None:
         raise DatasetError(f"{file}: the column {column.name!r} is missing.")
-    dtype = "str" if array.dtype.kind == "U" else str(array.dtype)
+    dtype = dtype_name(array.dtype)
     if (array.shape, dtype) != (expected, column.dtype):
         raise DatasetError(
             f"{file}: the column {column.name!r} has shape {array.shape} and dtype {dtype}, "

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from swm.core.errors import DatasetError, SwmError
+from swm.data.options import Mode
 
 INFO = "meta/info.json"
 STATS = "meta/stats.json"
@@ -161,3 +162,23 @@ def file_at(root: Path, template: str, **fields: Any) -> Path:
         if os.path.isabs(name) or name.split(os.sep)[0] == os.pardir:
             raise ValueError(f"the path {template!r} leads out of the dataset")
         return root / name
+
+
+def check_free(path: Path, mode: Mode) -> None:
+    """Check that the place may be taken.
+
+    Raises:
+        DatasetError: there is a dataset and the mode is not to replace it, or there is something else.
+    """
+    if not path.exists() or (path.is_dir() and not set(os.listdir(path)) - {".lock"}):
+        return
+    if not (path / INFO).exists():
+        raise DatasetError(f"{path} exists and is no LeRobot dataset: nothing was touched. Choose another place.")
+    if mode == "overwrite":
+        return
+    if mode == "append":
+        raise DatasetError(
+            f"{path} is finished: a LeRobot dataset cannot be continued. Write the episodes to a new one "
+            f"and merge the two, or record in Lance and export at the end."
+        )
+    raise DatasetError(f"{path} exists already. Replace it with mode='overwrite', or choose another place.")

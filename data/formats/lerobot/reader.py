@@ -13,7 +13,8 @@ from swm.data.columns import Array, Column
 from swm.data.encoded import Codec, EncodedPictures
 from swm.data.episode import TRANSITIONS
 from swm.data.formats.base import EpisodeIndex
-from swm.data.formats.episodic import EpisodicReader, make_index
+from swm.data.formats.episodic import EpisodicReader, check_version, make_index
+from swm.data.formats.files import sha256
 from swm.data.formats.foreign_video import OpenVideos
 from swm.data.formats.lerobot.binding import Binding, bind
 from swm.data.formats.lerobot.episodes import read_episodes, read_tasks
@@ -23,7 +24,6 @@ from swm.data.formats.lerobot.extras import (
     read_extras,
     read_extras_info,
     read_payload,
-    sha256,
 )
 from swm.data.formats.lerobot.extras import INFO as EXTRAS_INFO
 from swm.data.formats.lerobot.layout import INFO, TASK_INDEX, read_info, reading
@@ -54,8 +54,7 @@ class LeRobotReader(EpisodicReader):
         Raises:
             DatasetError: no such version, or the dataset is damaged or of a version that is not read.
         """
-        if version not in (None, 1):
-            raise DatasetError(f"{location} has no version {version}: a LeRobot dataset has one, number 1.")
+        check_version(location, version)
         self.location, self._cache_bytes = location, cache_bytes
         self._root = location.path
         self._info = read_info(self._root)

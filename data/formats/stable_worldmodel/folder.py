@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from swm.core.errors import DatasetError
 from swm.data import codecs
-from swm.data.columns import DTYPES, Array, Column
+from swm.data.columns import DTYPES, Array, Column, dtype_name
 from swm.data.encoded import EncodedPictures
 from swm.data.formats.episodic import runs_of
 from swm.data.formats.foreign_video import opened
@@ -64,7 +64,7 @@ class FolderRows:
         rows = int(self.lengths.sum())
         if values.ndim == 0 or len(values) != rows:
             raise DatasetError(f"{file} has the shape {values.shape}; the episodes have {rows} rows together.")
-        dtype = "str" if values.dtype.kind == "U" else str(values.dtype.newbyteorder("="))
+        dtype = dtype_name(values.dtype)
         if dtype not in DTYPES or (dtype == "str" and values.ndim > 1):
             return None
         return Column(name=self._name(file), dtype=dtype, shape=values.shape[1:], role="observation")
