@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from swm.core.errors import DatasetError, InvalidValueError, ShapeError
+from swm.core.errors import DatasetError, InvalidValueError
 from swm.core.seeding import make_rng
 from swm.data.clips import Batch
 from swm.data.columns import Array, Column, describe_episode, select
@@ -15,7 +15,7 @@ from swm.data.dataset import Dataset
 from swm.data.episode import TRANSITIONS, Episode
 from swm.data.formats.base import Writer
 from swm.data.metadata import dump
-from swm.data.replay.pages import PAGE_ROWS, Indices
+from swm.data.replay.pages import PAGE_ROWS
 from swm.data.replay.snapshot import SnapshotReader
 from swm.data.replay.store import EpisodeStore, Facts
 
@@ -170,8 +170,8 @@ class ReplayBuffer:
         arrays = {name: np.asarray(values) for name, values in observation.items()}
         texts = ["{}"] * len(next(iter(arrays.values()), ())) if metadata is None else [*map(dump, metadata)]
         with self._lock:
-            envs = self._envs({**arrays, "metadata": np.array(texts)}, mask)
-            self._check(arrays, {})
+            envs = self._store.envs({**arrays, "metadata": np.array(texts)}, mask)
+            self._store.check(arrays, {})
             self.cut(mask)
             numbers = self._store.append([Facts(metadata=texts[env]) for env in envs])
             layout = self._store.layout
@@ -218,14 +218,14 @@ class ReplayBuffer:
         )
         done = {name: np.asarray(values) for name, values in zip(TRANSITIONS, given, strict=True)}
         with self._lock:
-            envs = self._envs({**seen, **done}, mask)
+            envs = self._store.envs({**seen, **done}, mask)
             numbers = self._store.running[envs]
             if (numbers < 0).any():
                 raise InvalidValueError(
                     f"the environments {envs[numbers < 0].tolist()} have no running episode. Call begin() with what "
                     f"they show after their reset, or leave them out by the mask."
                 )
-            self._check(seen, done)
+            self._store.check(seen, done)
             self._store.grow(numbers)
             layout = self._store.layout
             index = layout.find(numbers)
@@ -255,29 +255,6 @@ class ReplayBuffer:
                     self._store.remove(np.array([number]))
                 self._store.running[self._store.running == number] = -1
             self._store.version += 1
-
-    def _envs(self, arrays: Mapping[str, Array], mask: Mask | None) -> Indices:
-        """The environments of a mask, after a look at N."""
-        count = len(self._store.running) or next((v.shape[0] for v in arrays.values() if v.ndim), 0)
-        for name, values in arrays.items():
-            if values.ndim == 0 or len(values) != count:
-                raise ShapeError(f"{name!r}", f"one row for each of {count} environments", f"shape {values.shape}")
-        chosen = np.ones(count, bool) if mask is None else np.asarray(mask)
-        if chosen.shape != (count,) or chosen.dtype != np.bool_:
-            raise ShapeError("mask", f"shape ({count},), bool", f"shape {chosen.shape}, {chosen.dtype}")
-        if not len(self._store.running):
-            self._store.running = np.full(count, -1)
-        return np.flatnonzero(chosen)
-
-    def _check(self, seen: Mapping[str, Array], done: Mapping[str, Array]) -> None:
-        """Check what environments gave against the columns; the first of it makes them."""
-        roles = {"observation", "transition"} if done else {"observation"}
-        names = {name for name, column in self.columns.items() if column.role in roles}
-        if names == {*seen, *done} and self._store.rows.fits({**seen, **done}):
-            return
-        row: dict[str, Any] = dict.fromkeys(TRANSITIONS, np.zeros(1, bool)) | {n: v[:1] for n, v in done.items()}
-        episode = Episode(observation={name: values[:1].repeat(2, axis=0) for name, values in seen.items()}, **row)
-        self._store.accept({name: c for name, c in describe_episode(episode, "raw").items() if c.role in roles})
 
     # ------------------------------------------------------------------------------------- writing
 

@@ -3,11 +3,13 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from swm.core.errors import InvalidValueError
-from swm.data.columns import Array, Column
+from swm.core.errors import InvalidValueError, ShapeError
+from swm.data.columns import Array, Column, describe_episode
 from swm.data.episode import TRANSITIONS, Episode
 from swm.data.formats.base import Writer
 from swm.data.replay.pages import PAGE_ROWS, Indices, Layout, PageTable, RowStore
@@ -77,6 +79,37 @@ class EpisodeStore:
                 f"the values do not fit the buffer: {'; '.join(parts)}. Give what came first, or make another buffer."
             )
         self.rows.allocate({name: column for name, column in got.items() if column.role in new})
+
+    def envs(self, arrays: Mapping[str, Array], mask: NDArray[np.bool_] | None) -> Indices:
+        """The environments of a mask, shape (N,), after a look at N.
+
+        Raises:
+            ShapeError: an array or the mask is of another N than before.
+        """
+        count = len(self.running) or next((v.shape[0] for v in arrays.values() if v.ndim), 0)
+        for name, values in arrays.items():
+            if values.ndim == 0 or len(values) != count:
+                raise ShapeError(f"{name!r}", f"one row for each of {count} environments", f"shape {values.shape}")
+        chosen = np.ones(count, bool) if mask is None else np.asarray(mask)
+        if chosen.shape != (count,) or chosen.dtype != np.bool_:
+            raise ShapeError("mask", f"shape ({count},), bool", f"shape {chosen.shape}, {chosen.dtype}")
+        if not len(self.running):
+            self.running = np.full(count, -1)
+        return np.flatnonzero(chosen)
+
+    def check(self, seen: Mapping[str, Array], done: Mapping[str, Array]) -> None:
+        """Compare what environments show, and how transitions ended, with the columns; the first of it makes them.
+
+        Raises:
+            InvalidValueError: other components, dtypes or shapes.
+        """
+        roles = {"observation", "transition"} if done else {"observation"}
+        names = {name for name, column in self.columns.items() if column.role in roles}
+        if names == {*seen, *done} and self.rows.fits({**seen, **done}):
+            return
+        row: dict[str, Any] = dict.fromkeys(TRANSITIONS, np.zeros(1, bool)) | {n: v[:1] for n, v in done.items()}
+        episode = Episode(observation={name: values[:1].repeat(2, axis=0) for name, values in seen.items()}, **row)
+        self.accept({name: c for name, c in describe_episode(episode, "raw").items() if c.role in roles})
 
     def append(self, facts: Sequence[Facts], num_rows: int = 1) -> Indices:
         """Begin episodes of length 0 with room for so many rows each; return their numbers.

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import swm.data
 from swm.core.errors import DatasetError, InvalidValueError
-from swm.data import codecs, kept
+from swm.data import codecs, kept_pictures
 from swm.data.decoded import DecodedCache
 
 LENGTHS = (9, 4, 12)

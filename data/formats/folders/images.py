@@ -77,7 +77,7 @@ class ImagesReader(FolderReader):
         if len(kinds) > 1:
             raise DatasetError(f"{place} mixes {' and '.join(kinds)} files: those of one component are all alike.")
         try:
-            shape = _shape(kinds[0], files[0].read_bytes())
+            shape = codecs.shape_of(files[0].read_bytes())
         except (OSError, ValueError) as error:
             raise DatasetError(f"{files[0]} cannot be read as a picture: {error}.") from error
         return len(files), Column(name=name, dtype="uint8", shape=shape, role="observation", codec=kinds[0])
@@ -164,23 +164,3 @@ def _has_pictures(folder: Path) -> bool:
 
 def _pictures(folder: Path) -> list[Path]:
     return sorted((file for file in folder.iterdir() if file.suffix.lower() in _SUFFIXES), key=natural_order)
-
-
-def _shape(codec: Codec, content: bytes) -> tuple[int, int, int]:
-    """Height, width and channels, from the header of a picture.
-
-    Raises:
-        ValueError: it is no such picture, or has more than 8 bits per channel.
-    """
-    if codec == "jpeg":
-        import simplejpeg
-
-        height, width, colours, _ = simplejpeg.decode_jpeg_header(content)
-        return int(height), int(width), 1 if colours == "Gray" else 3
-    if content[:8] != b"\x89PNG\r\n\x1a\n" or len(content) < 26:
-        raise ValueError("not a PNG picture")
-    width, height = int.from_bytes(content[16:20], "big"), int.from_bytes(content[20:24], "big")
-    bits, colours = content[24], content[25]
-    if bits > 8:
-        raise ValueError(f"it has {bits} bits per channel, pictures have 8")
-    return height, width, 1 if colours == 0 else 3

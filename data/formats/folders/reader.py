@@ -4,9 +4,7 @@ Columns that are no pictures, and the payload, are in one npz file per episode; 
 lists the episodes (see `swm.data.formats.folders.manifest`).
 """
 
-import threading
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -18,6 +16,7 @@ from swm.data.codecs import PictureError
 from swm.data.columns import Array, Column, dtype_name
 from swm.data.encoded import Codec, VideoCodec
 from swm.data.episode import TRANSITIONS
+from swm.data.formats.cache import Cache
 from swm.data.formats.episodic import EpisodicReader, check_version, make_index
 from swm.data.formats.folders.beside import Beside, load_npz, read_beside
 from swm.data.formats.folders.manifest import MANIFEST, Manifest, checksum
@@ -30,31 +29,6 @@ class Files(NamedTuple):
     columns: Path | None
     pictures: Mapping[str, Path]
     """Component -> a video file, or a folder of picture files."""
-
-
-class Cache:
-    """The latest values that were computed, within a budget of bytes."""
-
-    def __init__(self, budget: int) -> None:
-        """Start empty."""
-        self._budget, self._used = budget, 0
-        self._kept: OrderedDict[Any, tuple[Any, int]] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, key: Any, make: Callable[[], tuple[Any, int]]) -> Any:
-        """The value of `key`; `make` computes it and its size in bytes."""
-        with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                return self._kept[key][0]
-        value, size = make()
-        with self._lock:
-            if key not in self._kept and size <= self._budget:
-                self._kept[key] = value, size
-                self._used += size
-                while self._used > self._budget:
-                    self._used -= self._kept.popitem(last=False)[1][1]
-        return value
 
 
 class FolderReader(EpisodicReader):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from swm.core.errors import DatasetError
 from swm.data import codecs
 from swm.data.columns import Array, Column
-from swm.data.encoded import Codec, EncodedPictures
+from swm.data.encoded import EncodedPictures
 from swm.data.episode import TRANSITIONS
 from swm.data.formats.base import EpisodeIndex
 from swm.data.formats.episodic import EpisodicReader, check_version, make_index
@@ -39,7 +39,7 @@ class LeRobotReader(EpisodicReader):
 
     N frames are N observations and N - 1 transitions. What the last frame says of a transition
     whose next observation was not recorded is in the payload: ``final.action`` and so on, one row
-    each. Row groups in use stay in memory, up to `cache_bytes` per thread; every row is checked to
+    each. Row groups in use stay in memory, up to `cache_bytes`; every row is checked to
     be the frame that it should be.
     """
 
@@ -49,7 +49,7 @@ class LeRobotReader(EpisodicReader):
         Args:
             location: a local path.
             version: None or 1: these datasets have no versions.
-            cache_bytes: how much of the tables each thread may keep.
+            cache_bytes: how much of the tables may be kept in memory.
 
         Raises:
             DatasetError: no such version, or the dataset is damaged or of a version that is not read.
@@ -178,7 +178,7 @@ class LeRobotReader(EpisodicReader):
 
     def _pictures(self, column: Column, blobs: Sequence[bytes]) -> Array:
         out = np.empty((len(blobs), *column.shape), np.uint8)
-        kinds = [_kind(blob) for blob in blobs]
+        kinds = [codecs.codec_of(blob) for blob in blobs]
         for kind in set(kinds):
             places = [place for place, got in enumerate(kinds) if got == kind]
             part = np.empty((len(places), *column.shape), np.uint8)
@@ -194,7 +194,7 @@ class LeRobotReader(EpisodicReader):
         rows = self._rows(number, [binding.feature], np.arange(self._episodes.lengths[number]))
         with reading(self._table_path(number)):
             blobs = self._blobs(rows[binding.feature])
-            kinds = {_kind(blob) for blob in blobs}
+            kinds = {codecs.codec_of(blob) for blob in blobs}
         height, width, channels = binding.column.shape
         if len(kinds) > 1:
             return None
@@ -249,12 +249,3 @@ class LeRobotReader(EpisodicReader):
                 self.payload(episode)
             except DatasetError as error:
                 yield f"payload of episode {episode}: {error}"
-
-
-def _kind(blob: bytes) -> Codec:
-    """The codec of an encoded picture, by its first bytes."""
-    if blob.startswith(b"\x89PNG"):
-        return "png"
-    if blob.startswith(b"\xff\xd8"):
-        return "jpeg"
-    raise ValueError("a picture is neither PNG nor JPEG")

@@ -70,18 +70,15 @@ class FolderRows:
         return Column(name=self._name(file), dtype=dtype, shape=values.shape[1:], role="observation")
 
     def _describe_pictures(self, folder: Path) -> Column:
-        import simplejpeg
-
         video = self._video(folder.name, 0)
         if video.exists():
             with opened(video, video) as content:
                 return Column(name=folder.name, dtype="uint8", shape=content.picture, role="observation", codec="h264")
         file = self._picture(folder.name, 0)
         try:
-            height, width, kind, _ = simplejpeg.decode_jpeg_header(_bytes(file))
+            shape = codecs.shape_of(_bytes(file))
         except ValueError as error:
             raise DatasetError(f"{file} is no JPEG picture ({error}).") from error
-        shape = (height, width, 1 if kind == "Gray" else 3)
         return Column(name=folder.name, dtype="uint8", shape=shape, role="observation", codec="jpeg")
 
     def _video(self, name: str, episode: int) -> Path:

@@ -103,14 +103,11 @@ class LanceRows:
         return found
 
     def _describe_pictures(self, name: str) -> Column:
-        import simplejpeg
-
         (blob,) = self._blobs(name, np.array([0]))
         try:
-            height, width, kind, _ = simplejpeg.decode_jpeg_header(blob)
+            shape = codecs.shape_of(blob)
         except ValueError as error:
             raise DatasetError(f"{self._path}: {name!r} has bytes that are no JPEG picture ({error}).") from error
-        shape = (height, width, 1 if kind == "Gray" else 3)
         return Column(name=name, dtype="uint8", shape=shape, role="observation", codec="jpeg")
 
     def _notes(self) -> tuple[str, ...]:
