@@ -122,8 +122,10 @@ def shape_of(blob: bytes) -> tuple[int, int, int]:
 
         height, width, colors, _ = simplejpeg.decode_jpeg_header(blob)
         return int(height), int(width), 1 if colors == "Gray" else 3
-    if len(blob) < 26 or blob[24] > 8:
-        raise ValueError("its header is cut off, or it has more than 8 bits per channel")
+    if len(blob) < 26:
+        raise ValueError(f"the {len(blob)} bytes of a PNG end in its header")
+    if blob[24] > 8:
+        raise ValueError(f"a PNG has {blob[24]} bits per channel, pictures have 8")
     return int.from_bytes(blob[20:24], "big"), int.from_bytes(blob[16:20], "big"), 1 if blob[25] == 0 else 3
 
 
