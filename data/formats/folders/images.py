@@ -84,7 +84,7 @@ class ImagesReader(FolderReader):
 
     def _paths(self, name: str, episode: int) -> list[Path]:
         """One file per step."""
-        place, count = self._files[episode].pictures[name], int(self.index.lengths[episode]) + 1
+        place, count = self._files(episode).pictures[name], int(self.index.lengths[episode]) + 1
         if self._manifest is not None:
             suffix = _suffix(self.columns[name])
             return [place / f"{step:06d}{suffix}" for step in range(count)]

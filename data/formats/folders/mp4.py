@@ -86,7 +86,7 @@ class Mp4Reader(FolderReader):
 
     def _index(self, name: str, episode: int) -> VideoIndex | None:
         """Where the frames of a video are; None if they can only be found by their time."""
-        file, column = self._files[episode].pictures[name], self.columns[name]
+        file, column = self._files(episode).pictures[name], self.columns[name]
 
         def make() -> tuple[VideoIndex | None, int]:
             if self._manifest is None:
@@ -120,7 +120,7 @@ class Mp4Reader(FolderReader):
             if not len(places):
                 continue
             episode, frames = int(episodes[places[0]]), steps[places]
-            index, file = self._index(name, episode), self._files[episode].pictures[name]
+            index, file = self._index(name, episode), self._files(episode).pictures[name]
             try:
                 if index is None:
                     pictures = self._videos.use(file, functools.partial(VideoFile.read, frames=frames, picture=shape))
@@ -146,7 +146,7 @@ class Mp4Reader(FolderReader):
 
     def blobs(self, episode: int, name: str) -> Iterator[bytes]:
         """The content of the video (see `FolderReader.blobs`)."""
-        yield self._files[episode].pictures[name].read_bytes()
+        yield self._files(episode).pictures[name].read_bytes()
 
 
 class Mp4Writer(FolderWriter):

@@ -58,7 +58,7 @@ class FolderReader(EpisodicReader):
         path, manifest = location.path, Manifest.read(location.path, self.kind)
         self._manifest = manifest
         if manifest is None:
-            self._files = self.scan(path)
+            self._bare = self.scan(path)
             self._describe_bare()
             return
         if not manifest.episodes:
@@ -70,19 +70,20 @@ class FolderReader(EpisodicReader):
             if column.codec not in (None, *self.codecs) or (column.codec and len(column.shape) != 3):
                 raise DatasetError(f"{path / MANIFEST}: the format {self.kind!r} cannot hold {column}.")
         self.columns = manifest.columns
-        self._files = [
-            Files(
-                self.beside(path, entry.name),
-                {name: self.place(path, entry.name, column) for name, column in self.columns.items() if column.codec},
-            )
-            for entry in manifest.episodes
-        ]
         self.index = make_index(
             [entry.length for entry in manifest.episodes],
             [entry.metadata for entry in manifest.episodes],
             [entry.split for entry in manifest.episodes],
             manifest.provenance,
         )
+
+    def _files(self, episode: int) -> Files:
+        """Where the parts of an episode lie."""
+        if self._manifest is None:
+            return self._bare[episode]
+        root, name = self.location.path, self._manifest.episodes[episode].name
+        pictures = {column.name: self.place(root, name, column) for column in self.columns.values() if column.codec}
+        return Files(self.beside(root, name), pictures)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.location, self.version, self._cache_bytes)
@@ -135,7 +136,7 @@ class FolderReader(EpisodicReader):
         """Find columns and lengths of a folder without ``dataset.json``."""
         lengths: list[int] = []
         notes: list[str] = []
-        for number, files in enumerate(self._files):
+        for number, files in enumerate(self._bare):
             found = {name: self.measure(name, place) for name, place in files.pictures.items()}
             counts = {count for count, _ in found.values()}
             if len(counts) != 1 or min(counts) < 2:
@@ -165,7 +166,7 @@ class FolderReader(EpisodicReader):
         """Columns without pictures and payload of one episode, checked."""
 
         def make() -> tuple[Beside, int]:
-            length, file = int(self.index.lengths[episode]), self._files[episode].columns
+            length, file = int(self.index.lengths[episode]), self._files(episode).columns
             if self._manifest is None:
                 beside = read_beside(file, length + 1)[0]
             else:
@@ -204,7 +205,7 @@ class FolderReader(EpisodicReader):
         """A hash of the content of each episode (see `Reader.checksums`)."""
         if self._manifest is not None:
             return tuple(entry.checksum for entry in self._manifest.episodes)
-        return tuple(self._checksum(episode) for episode in range(len(self._files)))
+        return tuple(self._checksum(episode) for episode in range(len(self._bare)))
 
     def _checksum(self, episode: int) -> str:
         try:
@@ -212,7 +213,7 @@ class FolderReader(EpisodicReader):
                 self.index.metadata[episode],
                 str(self.index.splits[episode]),
                 self._beside(episode),
-                {name: self.blobs(episode, name) for name in self._files[episode].pictures},
+                {name: self.blobs(episode, name) for name in self._files(episode).pictures},
             )
         except OSError as error:
             raise DatasetError(f"{self.location}: a file of episode {episode} cannot be read: {error}.") from error
@@ -224,7 +225,7 @@ class FolderReader(EpisodicReader):
             steps = np.arange(length + 1)
             try:
                 self._beside(episode)
-                for name in self._files[episode].pictures:
+                for name in self._files(episode).pictures:
                     self.read_pictures(name, np.full(len(steps), episode), steps, None)
                 same = self._manifest is None or self._checksum(episode) == self._manifest.episodes[episode].checksum
             except DatasetError as error:
@@ -236,8 +237,8 @@ class FolderReader(EpisodicReader):
     def disk_bytes(self) -> dict[str, int]:
         """Column -> bytes on disk (see `Reader.disk_bytes`)."""
         sizes = dict.fromkeys(self.columns, 0)
-        for files in self._files:
-            for name, place in files.pictures.items():
+        for episode in range(len(self.index.lengths)):
+            for name, place in self._files(episode).pictures.items():
                 parts = place.iterdir() if place.is_dir() else [place]
                 sizes[name] += sum(part.stat().st_size for part in parts)
         steps = int(self.index.lengths.sum())
@@ -249,7 +250,7 @@ class FolderReader(EpisodicReader):
     def failure(self, name: str, episode: int, step: int, error: PictureError) -> DatasetError:
         """What to say of a picture that cannot be decoded."""
         return DatasetError(
-            f"{self._files[episode].pictures[name]}: picture {step} of {name!r} in episode {episode} cannot be decoded "
+            f"{self._files(episode).pictures[name]}: picture {step} of {name!r} in episode {episode} cannot be decoded "
             f"({error}). Run `swm verify` to find every damaged episode."
         )
 
