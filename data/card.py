@@ -37,7 +37,7 @@ def write_card(dataset: Dataset, *, license: str | None = None) -> str:
     if there is not None and MARKER.encode() not in there:
         warnings.warn(f"{place}/{_NAME} is not a card of swm.data: it was left as it is.", stacklevel=2)
     else:
-        place.write_bytes(_NAME, text.encode())
+        place.write_bytes(_NAME, text.encode(errors="replace"))
     return text
 
 

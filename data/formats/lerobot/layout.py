@@ -3,6 +3,8 @@
 import contextlib
 import json
 import os
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,18 +85,25 @@ def detect(path: Path) -> bool:
         return False
 
 
+_DAMAGE = (
+    *(OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError, EOFError),
+    *(MemoryError, zipfile.BadZipFile, zlib.error),
+)
+"""What json, NumPy and Arrow raise over bytes that are not what they expect."""
+
+
 @contextlib.contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Turn whatever a library raises over the bytes of a file into an error that names the file.
+    """Turn what is raised over a file that is missing, damaged or of another form into an error that names it.
 
     Raises:
-        DatasetError: anything went wrong within.
+        DatasetError: that was raised within.
     """
     try:
         yield
     except SwmError:
         raise
-    except Exception as error:
+    except _DAMAGE as error:
         reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         raise DatasetError(
             f"{path} cannot be read ({reason}). It is missing, damaged, or not what LeRobot writes: copy it again."
