@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from swm.core.errors import DatasetError, InvalidValueError
+from swm.core.errors import InvalidValueError
 from swm.core.seeding import make_rng
 from swm.data.clips import Batch
 from swm.data.columns import Array, Column, describe_episode, select
@@ -299,32 +299,17 @@ class ReplayBuffer:
 
         Raises:
             UnknownNameError: no such column.
+            InvalidValueError: a number below 1.
             DatasetError: no episode is long enough.
         """
         for name, value in (("batch_size", batch_size), ("num_steps", num_steps), ("frame_skip", frame_skip)):
             if value < 1:
                 raise InvalidValueError(f"{name} must be at least 1, got {value!r}.")
-        span = (num_steps - 1) * frame_skip
         with self._lock:
-            layout = self._store.layout
-            drawn = layout.draw(self._rng if rng is None else rng, batch_size, span)
-            if drawn is None:
-                raise DatasetError(
-                    f"the buffer has no clip of {num_steps} observations {frame_skip} apart ({span} transitions): its "
-                    f"longest episode has {layout.lengths.max(initial=0)}. Add more, or ask for shorter clips."
-                )
-            episode, first = (part[:, None] for part in drawn)
-            seen = layout.rows(episode, first + np.arange(num_steps) * frame_skip)
-            done = layout.rows(episode, first + np.arange(span)).reshape(batch_size, num_steps - 1, frame_skip)
             if columns is None:
                 columns = [c.name for c in self.columns.values() if c.role == "observation" or c.name == "action"]
-            batch = {}
-            for name in select(self.columns, columns):
-                column = self.columns[name]
-                batch[name] = self._store.rows.read(name, seen if column.role == "observation" else done)
-                if name == "action":
-                    batch[name] = batch[name].reshape(batch_size, num_steps - 1, frame_skip * column.size)
-            return batch
+            chosen = select(self.columns, columns)
+            return self._store.sample(self._rng if rng is None else rng, batch_size, num_steps, frame_skip, chosen)
 
     def dataset(self) -> Dataset:
         """What is in the buffer now, as a dataset: for clips with goals, statistics, a look, or a copy on disk.

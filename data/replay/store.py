@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from swm.core.errors import InvalidValueError, ShapeError
+from swm.core.errors import DatasetError, InvalidValueError, ShapeError
 from swm.data.columns import Array, Column, describe_episode
 from swm.data.episode import TRANSITIONS, Episode
 from swm.data.formats.base import Writer
@@ -163,6 +163,30 @@ class EpisodeStore:
             self.write_out(number)
         self.remove(leaving)
         self.num_evicted += len(leaving)
+
+    def sample(
+        self, rng: np.random.Generator, batch_size: int, num_steps: int, frame_skip: int, columns: Sequence[str]
+    ) -> dict[str, Array]:
+        """Draw clips (see `ReplayBuffer.sample`).
+
+        Raises:
+            DatasetError: no episode is long enough.
+        """
+        span = (num_steps - 1) * frame_skip
+        drawn = self.layout.draw(rng, batch_size, span)
+        if drawn is None:
+            raise DatasetError(
+                f"the buffer has no clip of {num_steps} observations {frame_skip} apart ({span} transitions): its "
+                f"longest episode has {self.layout.lengths.max(initial=0)}. Add more, or ask for shorter clips."
+            )
+        episode, first = (part[:, None] for part in drawn)
+        seen = self.layout.rows(episode, first + np.arange(num_steps) * frame_skip)
+        done = self.layout.rows(episode, first + np.arange(span)).reshape(batch_size, num_steps - 1, frame_skip)
+        batch = {n: self.rows.read(n, seen if self.columns[n].role == "observation" else done) for n in columns}
+        if "action" in batch:
+            size = frame_skip * self.columns["action"].size
+            batch["action"] = batch["action"].reshape(batch_size, num_steps - 1, size)
+        return batch
 
     def write_out(self, number: int) -> bool:
         """Write an episode if it is not on disk; return whether it was written."""

@@ -51,6 +51,10 @@ def run(job: TransferJob, options: WriterOptions, *, overwrite: bool, progress: 
 
     Lance datasets are written in place, shard by shard, and continued if they were stopped. Every
     other format is written beside its destination and moved there when it is whole.
+
+    Raises:
+        DatasetError: the job cannot be done (see `TransferJob.check`), or the format did not keep every step.
+        UnknownNameError: no such format.
     """
     done = job.check(overwrite=overwrite, options=options)
     copied: tuple[str, ...] = ()
