@@ -22,6 +22,7 @@ from swm.data import videos
 from swm.data.codecs import PictureError
 from swm.data.columns import Column
 from swm.data.encoded import EncodedVideo, VideoCodec, VideoIndex, as_array
+from swm.data.formats.episodic import runs_of
 from swm.data.formats.folders.manifest import MANIFEST, is_of
 from swm.data.formats.folders.reader import Files, FolderReader
 from swm.data.formats.folders.writer import FolderWriter
@@ -116,10 +117,9 @@ class Mp4Reader(FolderReader):
         out = np.empty((len(steps), *(size or shape[:2]), shape[2]), np.uint8)
         order = np.lexsort((steps, episodes))
         jobs = []
-        for places in np.split(order, np.flatnonzero(np.diff(episodes[order])) + 1):
-            if not len(places):
-                continue
-            episode, frames = int(episodes[places[0]]), steps[places]
+        for episode, here in runs_of(episodes[order]):
+            places = order[here]
+            frames = steps[places]
             index, file = self._index(name, episode), self._files(episode).pictures[name]
             try:
                 if index is None:
@@ -147,6 +147,11 @@ class Mp4Reader(FolderReader):
     def blobs(self, episode: int, name: str) -> Iterator[bytes]:
         """The content of the video (see `FolderReader.blobs`)."""
         yield self._files(episode).pictures[name].read_bytes()
+
+    def problems(self) -> Iterator[str]:
+        """Look at the files anew, and decode and compare everything (see `FolderReader.problems`)."""
+        self._videos = OpenVideos()
+        return super().problems()
 
 
 class Mp4Writer(FolderWriter):

@@ -221,6 +221,7 @@ class LeRobotReader(EpisodicReader):
 
     def problems(self) -> Iterator[str]:
         """Compare files with their checksums and tables with their episodes, and read everything."""
+        self._tables, self._videos = Tables(self._cache_bytes), OpenVideos()  # what is on the disk counts
         for name, expected in read_checksums(self._root).items():
             try:
                 with reading(self._root / name):
