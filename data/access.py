@@ -80,10 +80,11 @@ def create(
     )
     if format is not None and not (location.is_local or FORMATS[format].remote):
         raise DatasetError(f"{location}: the format {format!r} is written on local disks alone.")
+    free = not location.is_local or _is_free(location.path)  # first: another recorder may begin the dataset now
     found = detect_format(location)
     name = format or found or "frames"
     row = FORMATS[name]
-    if found is None and location.is_local and not _is_free(location.path):
+    if found is None and not free:
         raise DatasetError(f"{location} exists and is not a dataset: nothing was touched. Choose another place.")
     if found is not None and found != name and mode != "error":
         raise DatasetError(
@@ -190,8 +191,13 @@ def _datasets_in(path: Path) -> list[str]:
 
 
 def _is_free(path: Path) -> bool:
-    """Whether a new dataset may be made there."""
-    return not path.exists() or (path.is_dir() and all(n.startswith(".lock") for n in os.listdir(path)))
+    """Whether a new dataset may be made there, or another recorder is making its first table."""
+    if not path.is_dir():
+        return not path.exists()
+    from swm.data.formats.lance import tables
+
+    begun = (tables.STEPS, tables.EPISODES, tables.VIDEOS)
+    return all(name.startswith(".lock") or name in begun for name in os.listdir(path))
 
 
 def detect_format(location: Location) -> str | None:

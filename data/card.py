@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from swm.data.dataset import Dataset
-from swm.data.sources import latest_transfer, licenses
+from swm.data.provenance import latest_transfer, licenses
 from swm.data.summary import byte_text, summarize
 
 MARKER = "<!-- swm:dataset-card: swm.data replaces this page; remove this line to keep your edits -->"
@@ -37,7 +37,7 @@ def write_card(dataset: Dataset, *, license: str | None = None) -> str:
     if there is not None and MARKER.encode() not in there:
         warnings.warn(f"{place}/{_NAME} is not a card of swm.data: it was left as it is.", stacklevel=2)
     else:
-        place.write_bytes(_NAME, text.encode())
+        place.write_bytes(_NAME, text.encode(errors="replace"))
     return text
 
 

@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from swm.data.encoded import Codec
+
 Picture = NDArray[np.uint8]
 """Shape (height, width, channels), 1 or 3 channels."""
 
@@ -100,6 +102,37 @@ def reduced_size(codec: str, picture: tuple[int, int, int], size: tuple[int, int
         if height * eighths >= 8 * size[0] and width * eighths >= 8 * size[1]:
             return height * eighths // 8, width * eighths // 8
     return height, width
+
+
+def codec_of(blob: bytes) -> Codec:
+    """How a picture from elsewhere is encoded, by its first bytes.
+
+    Raises:
+        ValueError: it is neither PNG nor JPEG.
+    """
+    if blob.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "png"
+    if blob.startswith(b"\xff\xd8"):
+        return "jpeg"
+    raise ValueError("a picture is neither PNG nor JPEG")
+
+
+def shape_of(blob: bytes) -> tuple[int, int, int]:
+    """Height, width and channels of a picture from elsewhere, by its header.
+
+    Raises:
+        ValueError: it is neither PNG nor JPEG, or has more than 8 bits per channel.
+    """
+    if codec_of(blob) == "jpeg":
+        import simplejpeg
+
+        height, width, colors, _ = simplejpeg.decode_jpeg_header(blob)
+        return int(height), int(width), 1 if colors == "Gray" else 3
+    if len(blob) < 26:
+        raise ValueError(f"the {len(blob)} bytes of a PNG end in its header")
+    if blob[24] > 8:
+        raise ValueError(f"a PNG has {blob[24]} bits per channel, pictures have 8")
+    return int.from_bytes(blob[20:24], "big"), int.from_bytes(blob[16:20], "big"), 1 if blob[25] == 0 else 3
 
 
 def in_parallel(run: Callable[[int, int], Any], count: int, chunk: int = _CHUNK) -> list[Any]:

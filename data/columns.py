@@ -55,13 +55,32 @@ def escape(name: str) -> str:
     """
     if not name:
         return "%"
-    escaped = re.sub(r"[^A-Za-z0-9_-]", lambda found: "".join(f"%{b:02X}" for b in found.group().encode()), name)
+    escaped = percent_escape(name, "[^A-Za-z0-9_-]")
     return f"%5F{escaped[1:]}" if escaped.startswith("_") else escaped
 
 
 def unescape(stored: str) -> str:
     """Return the name that `escape` turned into `stored`."""
-    return "" if stored == "%" else unquote(stored)
+    return "" if stored == "%" else unquote(stored, errors="surrogatepass")
+
+
+def percent_escape(name: str, unsafe: str) -> str:
+    """Replace each character that a pattern matches by percent-escapes of its UTF-8 bytes."""
+    return re.sub(unsafe, _percent, name)
+
+
+def _percent(found: re.Match[str]) -> str:
+    return "".join(f"%{byte:02X}" for byte in found.group().encode("utf-8", "surrogatepass"))
+
+
+def is_view(name: str) -> bool:
+    """Whether a component is named ``pixels`` or ``pixels.<view>``: its pictures may be lossy."""
+    return name.partition(".")[0] == "pixels"
+
+
+def is_picture(dtype: str, shape: tuple[int, ...]) -> bool:
+    """Whether an observation of this dtype and shape per step is a picture: uint8 of (height, width, 1 or 3)."""
+    return dtype == "uint8" and len(shape) == 3 and shape[2] in (1, 3) and min(shape) > 0
 
 
 def describe_episode(episode: Episode, codec: Codec | VideoCodec) -> dict[str, Column]:
@@ -80,19 +99,20 @@ def describe_episode(episode: Episode, codec: Codec | VideoCodec) -> dict[str, C
     columns = {}
     for name, array in episode.arrays().items():
         role: Role = "transition" if name in TRANSITIONS else "observation"
-        dtype, shape = _dtype_name(array.dtype), array.shape[1:]
+        dtype, shape = dtype_name(array.dtype), array.shape[1:]
         if dtype not in DTYPES or (dtype == "str" and shape):
             wanted = f"one of the dtypes {', '.join(DTYPES)}" if dtype != "str" else "one text per step"
             raise ShapeError(f"column {name!r}", wanted, f"dtype {dtype}, shape {shape} per step")
-        picture = role == "observation" and dtype == "uint8" and len(shape) == 3 and shape[2] in (1, 3) and min(shape)
-        kept = codec if name.partition(".")[0] == "pixels" or codec == "raw" else "png"
-        if isinstance(array, EncodedPictures | EncodedVideo) and name.partition(".")[0] != "pixels":
+        picture = role == "observation" and is_picture(dtype, shape)
+        kept = codec if is_view(name) or codec == "raw" else "png"
+        if isinstance(array, EncodedPictures | EncodedVideo) and not is_view(name):
             kept = array.codec
         columns[name] = Column(name=name, dtype=dtype, shape=shape, role=role, codec=kept if picture else None)
     return columns
 
 
-def _dtype_name(dtype: np.dtype[Any]) -> str:
+def dtype_name(dtype: np.dtype[Any]) -> str:
+    """What a column calls a dtype, whatever its byte order and length of texts."""
     return "str" if dtype.kind == "U" else str(dtype.newbyteorder("="))
 
 

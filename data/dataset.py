@@ -18,16 +18,10 @@ from swm.data.columns import Array, Column, Role, escape, select
 from swm.data.episode import TRANSITIONS, Episode
 from swm.data.formats.base import Reader
 from swm.data.goals import Goals
+from swm.data.measure import picture_statistics, show_when_slow, stream_statistics
 from swm.data.normalize import Method, Normalizer
 from swm.data.returns import NStep
-from swm.data.statistics import (
-    Statistics,
-    load_statistics,
-    picture_statistics,
-    save_statistics,
-    show_when_slow,
-    stream_statistics,
-)
+from swm.data.statistics import Statistics, load_statistics, save_statistics
 
 _CHUNK_ROWS, _CHUNK_BYTES = 4096, 1 << 24
 _SPLITS = ("train", "val", "all")

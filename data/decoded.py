@@ -18,7 +18,7 @@ from swm.core.errors import DatasetError, InvalidValueError
 from swm.data.columns import Array, Column, escape
 from swm.data.encoded import EncodedPictures, EncodedVideo
 from swm.data.formats.base import EpisodeIndex, Reader
-from swm.data.kept import KeptPictures, map_file
+from swm.data.kept_pictures import KeptPictures, map_file
 from swm.data.location import Location
 
 Size = tuple[int, int]

@@ -60,7 +60,11 @@ def padding(codec: VideoCodec, height: int, width: int) -> tuple[int, int]:
 
 
 def to_picture(frame: Any, reformatter: Any, index: VideoIndex, out: NDArray[np.uint8]) -> None:
-    """Copy a decoded frame into `out`, without what the encoder padded, at the size of `out`."""
+    """Copy a decoded frame into `out`, without what the encoder padded, at the size of `out`.
+
+    Raises:
+        ValueError: it is damaged, or of another size than the index says.
+    """
     from av.video.reformatter import ColorRange, Interpolation
 
     height, width, channels = index.picture

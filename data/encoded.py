@@ -98,3 +98,13 @@ class EncodedVideo(VideoIndex):
         from swm.data import videos
 
         return videos.decode(self)
+
+
+def as_array(pictures: Any) -> NDArray[Any]:
+    """The pictures of an episode as an array, whether they come as one or encoded.
+
+    Raises:
+        PictureError: bytes that are no such pictures.
+    """
+    found: NDArray[Any] = pictures.decode() if isinstance(pictures, EncodedPictures | EncodedVideo) else pictures
+    return found

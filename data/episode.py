@@ -1,14 +1,14 @@
 """One recorded episode: T actions between T + 1 observations."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from swm.core.errors import InvalidValueError, ShapeError
-from swm.data.encoded import EncodedPictures, EncodedVideo
+from swm.data.encoded import EncodedPictures, EncodedVideo, as_array
 
 TRANSITIONS = ("action", "reward", "terminated", "truncated", "success")
 """What belongs to the transition from one observation to the next."""
@@ -97,3 +97,11 @@ class Episode:
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Every per-step array by column name: observations, then transitions."""
         return {**self.observation, **{name: getattr(self, name) for name in TRANSITIONS}}
+
+    def decoded(self) -> "Episode":
+        """The same episode with all its pictures as arrays.
+
+        Raises:
+            PictureError: bytes that are no such pictures.
+        """
+        return replace(self, observation={name: as_array(array) for name, array in self.observation.items()})

@@ -33,6 +33,12 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"a {type(value).__name__} has no JSON form")
 
 
+def mapping_in(metadata: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """An entry that should be a mapping, as ``"variation"``; empty if it is missing or of another form."""
+    found = metadata.get(name)
+    return found if isinstance(found, Mapping) else {}
+
+
 def split_of(metadata: Mapping[str, Any], number: int, val_fraction: float = VAL_FRACTION) -> str:
     """The split of an episode, ``"train"`` or ``"val"``.
 

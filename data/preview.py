@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from swm.core.errors import InvalidValueError
 from swm.data import codecs
-from swm.data.columns import Array, select
+from swm.data.columns import Array, is_view, select
 from swm.data.dataset import Dataset, check_dataset
 from swm.data.selection import check_episodes
 from swm.data.video import write_mp4
@@ -24,7 +24,7 @@ _CHUNK_STEPS = 32
 def cameras(dataset: Dataset) -> tuple[str, ...]:
     """The observation components that hold pictures: those named ``pixels`` or ``pixels.<view>``, else any."""
     pictures = [name for name, column in dataset.columns.items() if column.codec is not None]
-    return tuple(name for name in pictures if name.partition(".")[0] == "pixels") or tuple(pictures)
+    return tuple(name for name in pictures if is_view(name)) or tuple(pictures)
 
 
 def spread(total: int, count: int) -> list[int]:

@@ -18,18 +18,18 @@ def resize(pictures: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uin
 
     Args:
         pictures: shape (N, height, width, 1 or 3), uint8.
-        size: height and width of the result, at least 2.
+        size: height and width of the result: theirs, or at least 2.
 
     Returns:
         Shape (N, *size, channels); each value is within 1 of the exact mean over its area.
 
     Raises:
-        InvalidValueError: a side is shorter than 2.
+        InvalidValueError: a side of another size is shorter than 2.
     """
-    if min(size) < 2:
-        raise InvalidValueError(f"pictures are resized to sides of 2 or more, got {tuple(size)!r}.")
     if pictures.shape[1:3] == tuple(size):
         return pictures
+    if min(size) < 2:
+        raise InvalidValueError(f"pictures are resized to sides of 2 or more, got {tuple(size)!r}.")
     out = np.empty((len(pictures), *size, pictures.shape[3]), np.uint8)
 
     def run(begin: int, end: int) -> None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from swm.core.errors import InvalidValueError
 from swm.data.dataset import Dataset
+from swm.data.metadata import mapping_in
 
 _CHUNK_ROWS = 1 << 16
 _PART = re.compile(r"(-?\d+)|(-?\d+)?:(-?\d+)?")
@@ -65,7 +66,7 @@ def summaries(dataset: Dataset) -> Iterator[EpisodeSummary]:
             return_=float(returns[index]),
             success=bool(success[index]),
             metadata=metadata,
-            variation=metadata.get("variation") or {},
+            variation=mapping_in(metadata, "variation"),
         )
 
 

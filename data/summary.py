@@ -13,8 +13,9 @@ from swm.data import access
 from swm.data.columns import Array, Column
 from swm.data.dataset import Dataset, check_dataset
 from swm.data.histograms import histogram
+from swm.data.metadata import mapping_in
+from swm.data.provenance import recordings, unfinished
 from swm.data.selection import outcomes
-from swm.data.sources import recordings, unfinished
 
 _MOST_ENTRIES = 64
 """A column with more numbers per step is summed up in one line, without histograms."""
@@ -70,7 +71,7 @@ def summarize(dataset: Dataset) -> dict[str, Any]:
         "factors": _factors(metadata),
         "origin": {
             "env_id": _count(facts.get("env_id") for facts in metadata),
-            "policy": _count((facts.get("policy") or {}).get("name") for facts in metadata),
+            "policy": _count(_policy(facts) for facts in metadata),
         },
         "recordings": list(recordings(dataset.provenance)),
         "payload": {
@@ -118,6 +119,12 @@ def _spread(values: Array) -> dict[str, Any]:
 def _split(dataset: Dataset, name: str) -> dict[str, int]:
     chosen = dataset.split(name)
     return {"episodes": len(chosen), "steps": int(dataset.lengths[chosen].sum())}
+
+
+def _policy(metadata: Mapping[str, Any]) -> Any:
+    """The policy's name, which may be all that is recorded of it."""
+    policy = metadata.get("policy")
+    return policy.get("name") if isinstance(policy, Mapping) else policy
 
 
 def _count(values: Iterable[Any]) -> dict[str, int]:
@@ -174,7 +181,7 @@ def _factors(metadata: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]
     """Factor -> in how many episodes it is recorded, how many values it takes, and which."""
     seen: dict[str, list[Any]] = {}
     for facts in metadata:
-        for name, value in (facts.get("variation") or {}).items():
+        for name, value in mapping_in(facts, "variation").items():
             seen.setdefault(name, []).append(value)
     return {name: {"episodes": len(values), **_coverage(values)} for name, values in seen.items()}
 

@@ -1,6 +1,6 @@
 """Pictures of an episode to H.264 or AV1 and back, from any group of pictures.
 
-A video is a complete MP4 file whose groups of `GOP` pictures are closed and hold no picture out of
+A video is a complete MP4 file whose groups of 8 pictures are closed and hold no picture out of
 order, so a frame needs the bytes from the keyframe before it to its own, and no others. They go
 straight to a decoder: no container is opened to read.
 
@@ -14,21 +14,15 @@ import itertools
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from swm.data import codecs
+from swm.data import codecs, encoders
 from swm.data.codecs import PictureError
 from swm.data.decoders import decoder_of, forget, padding, to_picture
 from swm.data.encoded import EncodedVideo, VideoCodec, VideoIndex
-
-GOP = 8
-"""Pictures per group: one is complete, the others are differences to the one before."""
-
-_ENCODERS = {"h264": "libx264", "h264-lossless": "libx264", "av1": "libsvtav1"}
 
 
 class Span(NamedTuple):
@@ -74,69 +68,16 @@ def encode(pictures: NDArray[np.uint8], codec: VideoCodec, *, fps: float, crf: i
     if codec == "av1":
         os.environ.setdefault("SVT_LOG", "1")  # errors alone: the encoder prints its settings otherwise
     with av.open(buffer, "w", format="mp4") as container:
-        stream = _add_stream(container, codec, channels, fps, crf)
-        stream.height, stream.width = height + down, width + right
+        stream = encoders.add_stream(container, codec, (height + down, width + right, channels), fps, crf)
         for picture in pictures:
             whole = np.pad(picture, ((0, down), (0, right), (0, 0)), mode="edge") if down or right else picture
-            container.mux(stream.encode(_to_frame(np.ascontiguousarray(whole), codec, reformatter)))
+            container.mux(stream.encode(encoders.to_frame(np.ascontiguousarray(whole), codec, reformatter)))
         container.mux(stream.encode())
     buffer.seek(0)
     index = read_index(buffer, codec, (height, width, channels))
     if len(index) != len(pictures):
         raise RuntimeError(f"the {codec} encoder made {len(index)} frames of {len(pictures)} pictures")
     return EncodedVideo(**vars(index), content=buffer.getvalue())
-
-
-def _add_stream(container: Any, codec: VideoCodec, channels: int, fps: float, crf: int) -> Any:
-    from av.video.reformatter import ColorRange
-
-    lossless_rgb = codec == "h264-lossless" and channels == 3
-    if codec == "av1":
-        options = {"preset": "8", "crf": str(crf)}
-        options["svtav1-params"] = f"pred-struct=1:keyint={GOP}:scd=0:lookahead=0:enable-overlays=0:lp=1"
-    else:
-        options = {"preset": "medium", "tune": "fastdecode"}
-        options |= {"qp": "0"} if codec == "h264-lossless" else {"crf": str(crf)}
-        # without mbtree, whose output differs from run to run, and without psy, which trades fidelity for looks
-        options["x264-params"] = f"scenecut=0:bframes=0:keyint={GOP}:min-keyint={GOP}:open-gop=0:mbtree=0:psy=0"
-    name = "libx264rgb" if lossless_rgb else _ENCODERS[codec]
-    stream = container.add_stream(name, rate=Fraction(fps).limit_denominator(100_000), options=options)
-    stream.pix_fmt = "rgb24" if lossless_rgb else "yuv420p"
-    context = stream.codec_context
-    context.gop_size, context.max_b_frames, context.thread_count = GOP, 0, 1
-    context.color_range = ColorRange.JPEG
-    if not lossless_rgb:
-        context.colorspace, context.color_primaries, context.color_trc = _BT601, _BT709, _SRGB
-    return stream
-
-
-_BT601, _BT709, _SRGB = 6, 1, 13
-"""ITU-T H.273 codes of the matrix, the primaries and the transfer that pictures of a screen have."""
-
-
-def _to_frame(picture: NDArray[np.uint8], codec: VideoCodec, reformatter: Any) -> Any:
-    """Turn a picture with even sides into what the encoder takes."""
-    import av
-    from av.video.reformatter import ColorRange, Colorspace, Interpolation
-
-    height, width, channels = picture.shape
-    if channels == 1:
-        planes = np.full((height * 3 // 2, width), 128, np.uint8)
-        planes[:height] = picture[:, :, 0]
-        frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
-        frame.color_range = ColorRange.JPEG
-        return frame
-    frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
-    if codec == "h264-lossless":
-        return frame
-    return reformatter.reformat(
-        frame,
-        format="yuv420p",
-        dst_colorspace=Colorspace.ITU601,
-        dst_color_range=ColorRange.JPEG,
-        interpolation=Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INP,
-        threads=1,
-    )
 
 
 def read_index(file: BinaryIO, codec: VideoCodec, picture: tuple[int, int, int]) -> VideoIndex:

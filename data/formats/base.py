@@ -114,6 +114,22 @@ class Reader(Protocol):
         ...
 
 
+class ClosedOnExit:
+    """The ``with`` statement of a writer: it ends with `close`, after an exception too."""
+
+    def close(self) -> None:
+        """Commit and release the dataset (see `Writer.close`)."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
 class Writer(Protocol):
     """Appends episodes, in shards: what is committed survives whatever happens to the process."""
 

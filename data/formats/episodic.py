@@ -1,6 +1,6 @@
 """The common part of readers whose files are reached episode by episode."""
 
-import hashlib
+import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,6 +14,7 @@ from swm.data.columns import Array, Column
 from swm.data.encoded import EncodedPictures, EncodedVideo
 from swm.data.episode import TRANSITIONS
 from swm.data.formats.base import EpisodeIndex
+from swm.data.formats.files import sha256
 from swm.data.location import Location
 from swm.data.metadata import split_of
 from swm.data.resize import resize
@@ -41,6 +42,23 @@ def make_index(
         metadata=tuple(json.dumps(facts) for facts in metadata),
         provenance=tuple(provenance),
     )
+
+
+def runs_of(episodes: NDArray[np.int64]) -> Iterator[tuple[int, slice]]:
+    """Each episode among sorted episode numbers, and where it stands there."""
+    begins = np.flatnonzero(np.diff(episodes, prepend=-1)).tolist()
+    for begin, end in itertools.pairwise([*begins, len(episodes)]):
+        yield int(episodes[begin]), slice(begin, end)
+
+
+def check_version(location: Location, version: int | None) -> None:
+    """Check the version that is asked of a format that keeps the latest alone.
+
+    Raises:
+        DatasetError: it is another.
+    """
+    if version not in (None, 1):
+        raise DatasetError(f"{location} has no version {version}: this format keeps the latest alone, number 1.")
 
 
 class EpisodicReader:
@@ -79,9 +97,10 @@ class EpisodicReader:
         """Read the given rows of some columns (see `Reader.read`)."""
         distinct, place = np.unique(np.asarray(rows, np.int64), return_inverse=True)
         episodes = np.searchsorted(self.index.offsets, distinct, side="right") - 1
+        steps = distinct - self.index.offsets[episodes]
         found: dict[str, list[Array]] = {name: [] for name in names}
-        for episode in np.unique(episodes):
-            part = self.read_steps(int(episode), names, distinct[episodes == episode] - self.index.offsets[episode])
+        for episode, here in runs_of(episodes):
+            part = self.read_steps(episode, names, steps[here])
             for name in names:
                 values = part[name]
                 found[name].append(values if size is None or not self._is_picture(name) else resize(values, size))
@@ -106,11 +125,7 @@ class EpisodicReader:
 
     def checksums(self) -> tuple[str, ...]:
         """One hash per file, whatever it is called (see `Reader.checksums`)."""
-        found = []
-        for file in self.files():
-            with file.open("rb") as stream:
-                found.append(hashlib.file_digest(stream, "sha256").hexdigest())
-        return tuple(found)
+        return tuple(map(sha256, self.files()))
 
     def torn_rows(self) -> int:
         """Always 0: such formats have no commits (see `Reader.torn_rows`)."""

@@ -1,5 +1,6 @@
 """The dataset card: what it says, and what it never overwrites."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,17 @@ def test_a_card_is_replaced_and_a_page_of_ones_own_is_not(make_dataset: Any) -> 
     with pytest.warns(UserWarning, match=r"README.md is not a card of swm.data: it was left as it is"):
         swm.data.write_card(dataset)
     assert page.read_text().endswith("My own words.")
+
+
+def test_a_name_that_is_no_unicode_is_shown_with_a_question_mark(make_episode: Any, tmp_path: Path) -> None:
+    episode = make_episode(0)
+    state = episode.observation["state"]
+    with swm.data.create(tmp_path / "odd") as writer:
+        writer.write(replace(episode, observation={"state\udc80": state}))
+    dataset = swm.data.open(tmp_path / "odd")
+    swm.data.write_card(dataset)
+    assert "`state?`" in (tmp_path / "odd" / "README.md").read_text()
+    assert dataset.episode(0).observation["state\udc80"].tolist() == state.tolist()
 
 
 def test_a_card_changes_nothing_of_the_dataset(make_dataset: Any) -> None:

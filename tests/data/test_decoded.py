@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import swm.data
 from swm.core.errors import DatasetError, InvalidValueError
-from swm.data import codecs, kept
+from swm.data import codecs, kept_pictures
 from swm.data.decoded import DecodedCache
 
 LENGTHS = (9, 4, 12)
@@ -143,7 +143,7 @@ def test_after_a_restart_only_a_complete_file_is_trusted(
     dataset: swm.data.Dataset, decoded: list[int], tmp_path: Path, complete: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     DecodedCache(dataset.reader, 10**6, tmp_path).read(["pixels"], np.arange(ROWS if complete else ROWS - 1))
-    monkeypatch.setattr(kept, "_boot", lambda: "another")
+    monkeypatch.setattr(kept_pictures, "_boot", lambda: "another")
     decoded.clear()
     DecodedCache(dataset.reader, 10**6, tmp_path).read(["pixels"], np.arange(ROWS - 1))
     assert len(decoded) == (0 if complete else ROWS - 1)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import swm.data
-from swm.core.errors import InvalidValueError, ShapeError
+from swm.core.errors import DatasetError, InvalidValueError, ShapeError
 from swm.data.histograms import coarser, histogram
 
 
@@ -43,6 +44,19 @@ def test_a_summary_counts_what_is_there(make_dataset: Any, make_episode: Any) ->
     assert summary["origin"] == {"env_id": {}, "policy": {"noise": 4}}
     assert summary["columns"]["pixels"]["disk_bytes"] > summary["columns"]["reward"]["disk_bytes"] > 0
     assert summary["provenance"][0]["command"] == "swm collect"
+
+
+def test_metadata_of_any_form_are_summed_up(make_episode: Any, tmp_path: Path) -> None:
+    odd = [{"variation": ["red"], "policy": "random"}, {"variation": None, "policy": None}, {"policy": {"noise": 1}}]
+    with swm.data.create(tmp_path / "odd") as writer:
+        for seed, metadata in enumerate(odd):
+            writer.write(replace(make_episode(seed), metadata=metadata))
+    dataset = swm.data.open(tmp_path / "odd")
+    summary = swm.data.summarize(dataset)
+    assert (summary["factors"], summary["origin"]["policy"]) == ({}, {"random": 1})
+    swm.data.write_card(dataset)
+    with pytest.raises(DatasetError, match="no episode is left"):
+        swm.data.filter(dataset, tmp_path / "none", "'color' in variation", progress=False)
 
 
 def test_a_sheet_shows_first_and_last_pictures(make_dataset: Any, make_episode: Any) -> None:

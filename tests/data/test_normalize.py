@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from swm.core.errors import InvalidValueError, ShapeError, UnknownNameError
+from swm.data.measure import picture_statistics, stream_statistics
 from swm.data.normalize import Method, Normalizer
-from swm.data.statistics import Statistics, picture_statistics, stream_statistics
+from swm.data.statistics import Statistics
 
 METHODS: tuple[Method, ...] = ("zscore", "minmax", "quantile", "identity")
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 import swm.data
 from swm.core.errors import DatasetError, InvalidValueError, ShapeError, UnknownNameError
-from swm.data.pages import PAGE_ROWS
 from swm.data.replay import ReplayBuffer
+from swm.data.replay.pages import PAGE_ROWS
 
 
 class Memory:

@@ -115,3 +115,13 @@ def test_a_jpeg_of_another_shape_is_refused_at_any_scale() -> None:
         decode_resized("jpeg", blobs, (96, 96, 3), (40, 40))
     with pytest.raises(codecs.PictureError):
         decode_resized("jpeg", [blobs[0][:100]], (48, 48, 3), (20, 20))
+
+
+@pytest.mark.parametrize("codec", ["jpeg", "png", "raw"])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 7), (2, 1)])
+def test_pictures_of_one_pixel_a_side_are_read_at_their_own_size(codec: str, shape: tuple[int, int]) -> None:
+    picture = np.full((1, *shape, 3), 128, np.uint8)
+    blobs = codecs.encode(codec, picture, 95)
+    np.testing.assert_array_equal(decode_resized(codec, blobs, (*shape, 3), shape), picture)
+    with pytest.raises(InvalidValueError, match="sides of 2 or more"):
+        decode_resized(codec, blobs, (*shape, 3), (3, 1))

@@ -13,13 +13,11 @@ from hypothesis.extra.numpy import arrays
 
 import swm.data
 from swm.core.errors import DatasetError, InvalidValueError, UnknownNameError
+from swm.data.measure import picture_statistics, show_when_slow, stream_statistics
 from swm.data.statistics import (
     LEVELS,
     NUM_BINS,
     Statistics,
-    picture_statistics,
-    show_when_slow,
-    stream_statistics,
 )
 
 
@@ -227,6 +225,6 @@ def test_slow_measuring_shows_how_far_it_is(
     chunks = [np.zeros(10)] * 3
     assert len(list(show_when_slow(chunks, "measure x", 30))) == 3
     assert capsys.readouterr().err == ""
-    monkeypatch.setattr("swm.data.statistics._QUIET_S", -1.0)
+    monkeypatch.setattr("swm.data.measure._QUIET_S", -1.0)
     assert len(list(show_when_slow(chunks, "measure x", 30))) == 3
     assert "measure x: 30/30 rows" in capsys.readouterr().err

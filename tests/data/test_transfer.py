@@ -15,7 +15,7 @@ from swm.core.errors import DatasetError, InvalidValueError, UnknownNameError
 from swm.data import EncodedPictures, Episode, FormatRow, Location
 from swm.data.columns import describe_episode
 from swm.data.formats.episodic import EpisodicReader, make_index
-from swm.data.sources import recordings, unfinished
+from swm.data.provenance import recordings, unfinished
 
 TRANSITIONS = swm.data.TRANSITIONS
 MANY = range(3, 13)

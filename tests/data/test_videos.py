@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from swm.data import videos
+from swm.data import encoders, videos
 from swm.data.codecs import PictureError
 from swm.data.encoded import EncodedVideo, VideoCodec
 from swm.data.resize import resize
@@ -80,7 +80,7 @@ def test_groups_are_closed_short_and_alike_at_every_run(codec: VideoCodec) -> No
     pictures = drawing(27)
     pictures[10:] = 255 - pictures[10:]  # a cut of the scene adds no keyframe
     video = encode(codec, pictures)
-    np.testing.assert_array_equal(video.keyframes, np.arange(0, 27, videos.GOP))
+    np.testing.assert_array_equal(video.keyframes, np.arange(0, 27, encoders.GOP))
     assert encode(codec, pictures).content == video.content
 
 
@@ -101,7 +101,7 @@ def test_a_plan_is_the_least_that_holds_the_frames(made: dict[VideoCodec, Encode
     video = made["h264"]
     frames = np.array(sorted(chosen))
     spans = videos.plan(video, frames)
-    needed = {n for frame in chosen for n in range(frame // videos.GOP * videos.GOP, frame + 1)}
+    needed = {n for frame in chosen for n in range(frame // encoders.GOP * encoders.GOP, frame + 1)}
     assert [number for span in spans for number in range(span.first, span.stop)] == sorted(needed)
     for span in spans:
         assert (span.begin, span.end) == (video.frame_offsets[span.first], video.frame_offsets[span.stop])

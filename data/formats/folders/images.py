@@ -19,7 +19,7 @@ from swm.core.errors import DatasetError
 from swm.data import codecs
 from swm.data.codecs import PictureError
 from swm.data.columns import Column, unescape
-from swm.data.encoded import Codec, EncodedPictures
+from swm.data.encoded import Codec, EncodedPictures, as_array
 from swm.data.formats.folders.manifest import MANIFEST, is_of
 from swm.data.formats.folders.mp4 import natural_order
 from swm.data.formats.folders.reader import Files, FolderReader
@@ -77,14 +77,14 @@ class ImagesReader(FolderReader):
         if len(kinds) > 1:
             raise DatasetError(f"{place} mixes {' and '.join(kinds)} files: those of one component are all alike.")
         try:
-            shape = _shape(kinds[0], files[0].read_bytes())
+            shape = codecs.shape_of(files[0].read_bytes())
         except (OSError, ValueError) as error:
             raise DatasetError(f"{files[0]} cannot be read as a picture: {error}.") from error
         return len(files), Column(name=name, dtype="uint8", shape=shape, role="observation", codec=kinds[0])
 
     def _paths(self, name: str, episode: int) -> list[Path]:
         """One file per step."""
-        place, count = self._files[episode].pictures[name], int(self.index.lengths[episode]) + 1
+        place, count = self._files(episode).pictures[name], int(self.index.lengths[episode]) + 1
         if self._manifest is not None:
             suffix = _suffix(self.columns[name])
             return [place / f"{step:06d}{suffix}" for step in range(count)]
@@ -138,8 +138,8 @@ class ImagesWriter(FolderWriter):
         """Write the files of one component (see `FolderWriter.save`)."""
         blobs = pictures.blobs if isinstance(pictures, EncodedPictures) and pictures.codec == column.codec else None
         if blobs is None:
-            array = pictures if isinstance(pictures, np.ndarray) else pictures.decode()
-            blobs = codecs.encode(str(column.codec), np.ascontiguousarray(array), self._options.quality)
+            array = np.ascontiguousarray(as_array(pictures))
+            blobs = codecs.encode(str(column.codec), array, self._options.quality)
         place.mkdir()
         for step, blob in enumerate(blobs):
             (place / f"{step:06d}{_suffix(column)}").write_bytes(blob)
@@ -170,23 +170,3 @@ def _has_pictures(folder: Path) -> bool:
 
 def _pictures(folder: Path) -> list[Path]:
     return sorted((file for file in folder.iterdir() if file.suffix.lower() in _SUFFIXES), key=natural_order)
-
-
-def _shape(codec: Codec, content: bytes) -> tuple[int, int, int]:
-    """Height, width and channels, from the header of a picture.
-
-    Raises:
-        ValueError: it is no such picture, or has more than 8 bits per channel.
-    """
-    if codec == "jpeg":
-        import simplejpeg
-
-        height, width, colours, _ = simplejpeg.decode_jpeg_header(content)
-        return int(height), int(width), 1 if colours == "Gray" else 3
-    if content[:8] != b"\x89PNG\r\n\x1a\n" or len(content) < 26:
-        raise ValueError("not a PNG picture")
-    width, height = int.from_bytes(content[16:20], "big"), int.from_bytes(content[20:24], "big")
-    bits, colours = content[24], content[25]
-    if bits > 8:
-        raise ValueError(f"it has {bits} bits per channel, pictures have 8")
-    return height, width, 1 if colours == 0 else 3

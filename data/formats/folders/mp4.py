@@ -8,10 +8,11 @@ videos/<camera>/episode_000000.mp4    a keyframe every 8 frames, no B-frames
 """
 
 import contextlib
+import functools
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +21,13 @@ from swm.core.errors import DatasetError
 from swm.data import videos
 from swm.data.codecs import PictureError
 from swm.data.columns import Column
-from swm.data.encoded import EncodedVideo, VideoCodec, VideoIndex
+from swm.data.encoded import EncodedVideo, VideoCodec, VideoIndex, as_array
+from swm.data.formats.episodic import runs_of
 from swm.data.formats.folders.manifest import MANIFEST, is_of
 from swm.data.formats.folders.reader import Files, FolderReader
 from swm.data.formats.folders.writer import FolderWriter
+from swm.data.formats.foreign_video import OpenVideos, VideoFile, opened
+from swm.data.location import Location
 from swm.data.resize import resize
 
 _CODECS: dict[str, VideoCodec] = {"h264": "h264", "av1": "av1", "libdav1d": "av1"}
@@ -40,13 +44,6 @@ def natural_order(path: Path) -> list[Any]:
     return [int(part) if place % 2 else part for place, part in enumerate(re.split(r"(\d+)", path.name))]
 
 
-class _Timed(NamedTuple):
-    """A video from elsewhere whose frames can only be found by their time."""
-
-    times: NDArray[np.int64]
-    """Of each frame in the order of playing, in the stream's own unit."""
-
-
 class Mp4Reader(FolderReader):
     """Random access to frames of MP4 files (see `FolderReader`).
 
@@ -57,6 +54,11 @@ class Mp4Reader(FolderReader):
 
     kind = "mp4"
     codecs = ("h264", "h264-lossless", "av1")
+
+    def __init__(self, location: Location, version: int | None, cache_bytes: int) -> None:
+        """Read ``dataset.json``, or look at what a bare folder holds (see `FolderReader`)."""
+        self._videos = OpenVideos()
+        super().__init__(location, version, cache_bytes)
 
     @staticmethod
     def beside(root: Path, episode: str) -> Path:
@@ -80,18 +82,17 @@ class Mp4Reader(FolderReader):
 
     def measure(self, name: str, place: Path) -> tuple[int, Column]:
         """Look at a video from elsewhere (see `FolderReader.measure`)."""
-        codec, picture, index = _inspect(place)
-        count = len(index.times) if isinstance(index, _Timed) else len(index)
+        codec, picture, count, _ = _inspect(place)
         return count, Column(name=name, dtype="uint8", shape=picture, role="observation", codec=codec)
 
-    def _index(self, name: str, episode: int) -> VideoIndex | _Timed:
-        """Where the frames of a video are."""
-        file, column = self._files[episode].pictures[name], self.columns[name]
+    def _index(self, name: str, episode: int) -> VideoIndex | None:
+        """Where the frames of a video are; None if they can only be found by their time."""
+        file, column = self._files(episode).pictures[name], self.columns[name]
 
-        def make() -> tuple[VideoIndex | _Timed, int]:
+        def make() -> tuple[VideoIndex | None, int]:
             if self._manifest is None:
-                index = _inspect(file)[2]
-                return index, 8 * len(index.times if isinstance(index, _Timed) else index) + 512
+                index = _inspect(file)[3]
+                return index, 512 + (0 if index is None else index.frame_offsets.nbytes)
             height, width, channels = column.shape
             assert column.codec in ("h264", "h264-lossless", "av1")
             try:
@@ -105,7 +106,7 @@ class Mp4Reader(FolderReader):
                 )
             return own, own.frame_offsets.nbytes + 512
 
-        found: VideoIndex | _Timed = self._cache.get((name, episode), make)
+        found: VideoIndex | None = self._cache.get((name, episode), make)
         return found
 
     def read_pictures(
@@ -116,14 +117,13 @@ class Mp4Reader(FolderReader):
         out = np.empty((len(steps), *(size or shape[:2]), shape[2]), np.uint8)
         order = np.lexsort((steps, episodes))
         jobs = []
-        for places in np.split(order, np.flatnonzero(np.diff(episodes[order])) + 1):
-            if not len(places):
-                continue
-            episode, frames = int(episodes[places[0]]), steps[places]
-            index, file = self._index(name, episode), self._files[episode].pictures[name]
+        for episode, here in runs_of(episodes[order]):
+            places = order[here]
+            frames = steps[places]
+            index, file = self._index(name, episode), self._files(episode).pictures[name]
             try:
-                if isinstance(index, _Timed):
-                    pictures = _decode_by_time(file, index.times, frames, shape)
+                if index is None:
+                    pictures = self._videos.use(file, functools.partial(VideoFile.read, frames=frames, picture=shape))
                     out[places] = pictures if size is None else resize(pictures, size)
                     continue
                 spans = videos.plan(index, frames)
@@ -140,13 +140,18 @@ class Mp4Reader(FolderReader):
     def encoded(self, name: str, episode: int) -> EncodedVideo | None:
         """The file of one camera and episode (see `Reader.encoded`)."""
         index = self._index(name, episode)
-        if isinstance(index, _Timed):
+        if index is None:
             return None
         return EncodedVideo(**vars(index), content=b"".join(self.blobs(episode, name)))
 
     def blobs(self, episode: int, name: str) -> Iterator[bytes]:
         """The content of the video (see `FolderReader.blobs`)."""
-        yield self._files[episode].pictures[name].read_bytes()
+        yield self._files(episode).pictures[name].read_bytes()
+
+    def problems(self) -> Iterator[str]:
+        """Look at the files anew, and decode and compare everything (see `FolderReader.problems`)."""
+        self._videos = OpenVideos()
+        return super().problems()
 
 
 class Mp4Writer(FolderWriter):
@@ -164,8 +169,7 @@ class Mp4Writer(FolderWriter):
         assert column.codec in ("h264", "h264-lossless", "av1")
         video = pictures
         if not isinstance(video, EncodedVideo) or video.codec != column.codec:
-            array = pictures if isinstance(pictures, np.ndarray) else pictures.decode()
-            video = videos.encode(array, column.codec, fps=self._options.fps, crf=self._options.crf)
+            video = videos.encode(as_array(pictures), column.codec, fps=self._options.fps, crf=self._options.crf)
         place.write_bytes(video.content)
         return [video.content]
 
@@ -179,57 +183,19 @@ def _read_spans(file: Path, spans: Sequence[videos.Span]) -> list[bytes]:
     return parts
 
 
-def _inspect(file: Path) -> tuple[VideoCodec, tuple[int, int, int], VideoIndex | _Timed]:
-    """Codec, picture shape and index of a video from elsewhere.
+def _inspect(file: Path) -> tuple[VideoCodec, tuple[int, int, int], int, VideoIndex | None]:
+    """Codec, picture shape and number of frames of a video from elsewhere, and its index if they are in order.
 
     Raises:
         DatasetError: it is no MP4 file, or has no video.
     """
-    import av
-
-    try:
-        with av.open(str(file), "r") as container:
-            stream = container.streams.video[0]
-            if stream.codec_context is None:
-                raise ValueError("no decoder for its video is known")
-            picture = (stream.height, stream.width, 3)
-            codec = _CODECS.get(stream.codec_context.name)
-            simple = codec and stream.pix_fmt in ("yuv420p", "yuvj420p") and not picture[0] % 2 and not picture[1] % 2
-            times = np.array([packet.pts for packet in container.demux(stream) if packet.size], np.int64)
-        ordered = np.unique(times)
-        if len(ordered) != len(times):
-            raise ValueError("two frames have the same time")
+    with opened(file, file) as video:
+        stream, picture = video.stream, video.picture
+        codec = _CODECS.get(stream.codec_context.name)
+        simple = stream.pix_fmt in ("yuv420p", "yuvj420p") and not picture[0] % 2 and not picture[1] % 2
         with file.open("rb") as content:
             videos.check_boxes(content)
-            if codec is not None and simple and (ordered == times).all():
+            if codec is not None and simple and (video.times == video.stored_times).all():
                 with contextlib.suppress(PictureError):  # its frames lie between other things
-                    return codec, picture, videos.read_index(content, codec, picture)
-    except (av.FFmpegError, OSError, IndexError, ValueError, TypeError) as error:
-        raise DatasetError(f"{file} cannot be read as a video: {error}. Restore it from a copy.") from error
-    return codec or "h264", picture, _Timed(ordered)
-
-
-def _decode_by_time(
-    file: Path, times: NDArray[np.int64], frames: NDArray[np.int64], picture: tuple[int, ...]
-) -> NDArray[np.uint8]:
-    """Seek to the keyframe before the first frame, decode to the last, and keep those whose time is wanted.
-
-    Raises:
-        DatasetError: the file cannot be decoded, or lacks a frame.
-    """
-    import av
-
-    out, left = np.empty((len(frames), *picture), np.uint8), {int(times[f]): row for row, f in enumerate(frames)}
-    try:
-        with av.open(str(file), "r") as container:
-            stream = container.streams.video[0]
-            stream.codec_context.thread_count = 1
-            container.seek(int(times[frames[0]]), stream=stream, backward=True)
-            for frame in container.decode(stream):
-                if frame.pts in left:
-                    out[left.pop(frame.pts)] = frame.to_ndarray(format="rgb24")
-                if not left:
-                    return out
-    except (av.FFmpegError, ValueError) as error:
-        raise DatasetError(f"{file} cannot be decoded: {error}. Restore it from a copy.") from error
-    raise DatasetError(f"{file}: {len(left)} of the frames that it lists cannot be decoded. Restore it from a copy.")
+                    return codec, picture, len(video.times), videos.read_index(content, codec, picture)
+        return codec or "h264", picture, len(video.times), None

@@ -4,9 +4,7 @@ Columns that are no pictures, and the payload, are in one npz file per episode; 
 lists the episodes (see `swm.data.formats.folders.manifest`).
 """
 
-import threading
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -15,11 +13,12 @@ from numpy.typing import NDArray
 
 from swm.core.errors import DatasetError
 from swm.data.codecs import PictureError
-from swm.data.columns import Array, Column
+from swm.data.columns import Array, Column, dtype_name
 from swm.data.encoded import Codec, VideoCodec
 from swm.data.episode import TRANSITIONS
 from swm.data.formats.base import Distinct
-from swm.data.formats.episodic import EpisodicReader, make_index
+from swm.data.formats.cache import Cache
+from swm.data.formats.episodic import EpisodicReader, check_version, make_index
 from swm.data.formats.folders.beside import Beside, load_npz, read_beside
 from swm.data.formats.folders.manifest import MANIFEST, Manifest, checksum
 from swm.data.location import Location
@@ -31,31 +30,6 @@ class Files(NamedTuple):
     columns: Path | None
     pictures: Mapping[str, Path]
     """Component -> a video file, or a folder of picture files."""
-
-
-class Cache:
-    """The latest values that were computed, within a budget of bytes."""
-
-    def __init__(self, budget: int) -> None:
-        """Start empty."""
-        self._budget, self._used = budget, 0
-        self._kept: OrderedDict[Any, tuple[Any, int]] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, key: Any, make: Callable[[], tuple[Any, int]]) -> Any:
-        """The value of `key`; `make` computes it and its size in bytes."""
-        with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                return self._kept[key][0]
-        value, size = make()
-        with self._lock:
-            if key not in self._kept and size <= self._budget:
-                self._kept[key] = value, size
-                self._used += size
-                while self._used > self._budget:
-                    self._used -= self._kept.popitem(last=False)[1][1]
-        return value
 
 
 class FolderReader(EpisodicReader):
@@ -80,13 +54,12 @@ class FolderReader(EpisodicReader):
             DatasetError: no episode is there, something is damaged, or there is no such version.
         """
         self.location, self._cache_bytes = location, cache_bytes
-        if version not in (None, 1):
-            raise DatasetError(f"{location} has no version {version}: the format {self.kind!r} keeps the latest alone.")
+        check_version(location, version)
         self._cache = Cache(cache_bytes)
         path, manifest = location.path, Manifest.read(location.path, self.kind)
         self._manifest = manifest
         if manifest is None:
-            self._files = self.scan(path)
+            self._bare = self.scan(path)
             self._describe_bare()
             return
         if not manifest.episodes:
@@ -98,19 +71,20 @@ class FolderReader(EpisodicReader):
             if column.codec not in (None, *self.codecs) or (column.codec and len(column.shape) != 3):
                 raise DatasetError(f"{path / MANIFEST}: the format {self.kind!r} cannot hold {column}.")
         self.columns = manifest.columns
-        self._files = [
-            Files(
-                self.beside(path, entry.name),
-                {name: self.place(path, entry.name, column) for name, column in self.columns.items() if column.codec},
-            )
-            for entry in manifest.episodes
-        ]
         self.index = make_index(
             [entry.length for entry in manifest.episodes],
             [entry.metadata for entry in manifest.episodes],
             [entry.split for entry in manifest.episodes],
             manifest.provenance,
         )
+
+    def _files(self, episode: int) -> Files:
+        """Where the parts of an episode lie."""
+        if self._manifest is None:
+            return self._bare[episode]
+        root, name = self.location.path, self._manifest.episodes[episode].name
+        pictures = {column.name: self.place(root, name, column) for column in self.columns.values() if column.codec}
+        return Files(self.beside(root, name), pictures)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.location, self.version, self._cache_bytes)
@@ -163,7 +137,7 @@ class FolderReader(EpisodicReader):
         """Find columns and lengths of a folder without ``dataset.json``."""
         lengths: list[int] = []
         notes: list[str] = []
-        for number, files in enumerate(self._files):
+        for number, files in enumerate(self._bare):
             found = {name: self.measure(name, place) for name, place in files.pictures.items()}
             counts = {count for count, _ in found.values()}
             if len(counts) != 1 or min(counts) < 2:
@@ -194,7 +168,7 @@ class FolderReader(EpisodicReader):
         """Columns without pictures and payload of one episode, checked."""
 
         def make() -> tuple[Beside, int]:
-            length, file = int(self.index.lengths[episode]), self._files[episode].columns
+            length, file = int(self.index.lengths[episode]), self._files(episode).columns
             if self._manifest is None:
                 beside = read_beside(file, length + 1)[0]
             else:
@@ -233,7 +207,7 @@ class FolderReader(EpisodicReader):
         """A hash of the content of each episode (see `Reader.checksums`)."""
         if self._manifest is not None:
             return tuple(entry.checksum for entry in self._manifest.episodes)
-        return tuple(self._checksum(episode) for episode in range(len(self._files)))
+        return tuple(self._checksum(episode) for episode in range(len(self._bare)))
 
     def _checksum(self, episode: int) -> str:
         try:
@@ -241,7 +215,7 @@ class FolderReader(EpisodicReader):
                 self.index.metadata[episode],
                 str(self.index.splits[episode]),
                 self._beside(episode),
-                {name: self.blobs(episode, name) for name in self._files[episode].pictures},
+                {name: self.blobs(episode, name) for name in self._files(episode).pictures},
             )
         except OSError as error:
             raise DatasetError(f"{self.location}: a file of episode {episode} cannot be read: {error}.") from error
@@ -253,7 +227,7 @@ class FolderReader(EpisodicReader):
             steps = np.arange(length + 1)
             try:
                 self._beside(episode)
-                for name in self._files[episode].pictures:
+                for name in self._files(episode).pictures:
                     self.read_pictures(name, np.full(len(steps), episode), steps, None)
                 same = self._manifest is None or self._checksum(episode) == self._manifest.episodes[episode].checksum
             except DatasetError as error:
@@ -266,8 +240,8 @@ class FolderReader(EpisodicReader):
         """Column -> bytes on disk (see `Reader.disk_bytes`)."""
         sizes = dict.fromkeys(self.columns, 0)
         try:
-            for files in self._files:
-                for name, place in files.pictures.items():
+            for episode in range(len(self.index.lengths)):
+                for name, place in self._files(episode).pictures.items():
                     parts = place.iterdir() if place.is_dir() else [place]
                     sizes[name] += sum(part.stat().st_size for part in parts)
         except OSError as error:
@@ -284,7 +258,7 @@ class FolderReader(EpisodicReader):
     def failure(self, name: str, episode: int, step: int, error: PictureError) -> DatasetError:
         """What to say of a picture that cannot be decoded."""
         return DatasetError(
-            f"{self._files[episode].pictures[name]}: picture {step} of {name!r} in episode {episode} cannot be decoded "
+            f"{self._files(episode).pictures[name]}: picture {step} of {name!r} in episode {episode} cannot be decoded "
             f"({error}). Run `swm verify` to find every damaged episode."
         )
 
@@ -293,7 +267,7 @@ def _columns_of(arrays: Mapping[str, Array]) -> dict[str, Column]:
     return {
         name: Column(
             name=name,
-            dtype="str" if array.dtype.kind == "U" else str(array.dtype),
+            dtype=dtype_name(array.dtype),
             shape=array.shape[1:],
             role="transition" if name in TRANSITIONS else "observation",
         )
@@ -315,7 +289,7 @@ def _check(file: Path | None, column: Column, array: Array | None, length: int) 
     expected = (length + (column.role == "observation"), *column.shape)
     if array is None:
         raise DatasetError(f"{file}: the column {column.name!r} is missing.")
-    dtype = "str" if array.dtype.kind == "U" else str(array.dtype)
+    dtype = dtype_name(array.dtype)
     if (array.shape, dtype) != (expected, column.dtype):
         raise DatasetError(
             f"{file}: the column {column.name!r} has shape {array.shape} and dtype {dtype}, "

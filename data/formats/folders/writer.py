@@ -8,14 +8,14 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 from swm.core.errors import DatasetError
 from swm.core.provenance import describe_software
-from swm.data.columns import Column, check_same, describe_episode
+from swm.data.columns import Column, check_same, describe_episode, is_view
 from swm.data.encoded import Codec, EncodedPictures, EncodedVideo, VideoCodec
 from swm.data.episode import Episode
+from swm.data.formats.base import ClosedOnExit
 from swm.data.formats.folders.beside import Beside, save_npz
 from swm.data.formats.folders.manifest import MANIFEST, Entry, Manifest, checksum
 from swm.data.formats.folders.reader import FolderReader
@@ -25,7 +25,7 @@ from swm.data.metadata import dump, split_of
 from swm.data.options import WriteOptions
 
 
-class FolderWriter:
+class FolderWriter(ClosedOnExit):
     """Appends episodes to a folder of files (see `swm.data.formats.Writer`).
 
     The files of an episode are written under names that no committed episode uses; they begin to
@@ -121,8 +121,8 @@ class FolderWriter:
 
     def _describe(self, episode: Episode) -> dict[str, Column]:
         """The columns of an episode, with the codecs that this format has."""
-        known = [column.codec for name, column in self._manifest.columns.items() if column.codec and _is_view(name)]
-        encoded: list[Any] = [episode.observation[name] for name in episode.observation if _is_view(name)]
+        known = [column.codec for name, column in self._manifest.columns.items() if column.codec and is_view(name)]
+        encoded: list[Any] = [episode.observation[name] for name in episode.observation if is_view(name)]
         given = [array.codec for array in encoded if isinstance(array, EncodedPictures | EncodedVideo)]
         able = self.reader.codecs
         codec = next((codec for codec in (self._options.codec, *known, *given) if codec in able), able[0])
@@ -184,19 +184,6 @@ class FolderWriter:
         assert self._lock is not None
         self._lock.release()
         self._lock = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-
-def _is_view(name: str) -> bool:
-    """Whether the pictures of that name may be lossy."""
-    return name.partition(".")[0] == "pixels"
 
 
 def _native(array: Any) -> Any:

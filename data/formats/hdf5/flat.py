@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from swm.core.errors import DatasetError
 from swm.data.columns import Array, Column
 from swm.data.episode import TRANSITIONS
-from swm.data.formats.episodic import EpisodicReader, make_index
+from swm.data.formats.episodic import EpisodicReader, check_version, make_index
 from swm.data.formats.hdf5.files import Handle, guard, members
 from swm.data.formats.hdf5.flat_writer import EPISODES, LENGTHS, OFFSETS, Hdf5Writer, payload_name, stored_name
 from swm.data.formats.hdf5.foreign import describe_columns, plain_index
@@ -50,8 +50,7 @@ class Hdf5Reader(EpisodicReader):
         """
         self.location = location
         self._path = location.path
-        if version not in (None, 1):
-            raise DatasetError(f"{location} has no version {version}: an HDF5 file has version 1 alone.")
+        check_version(location, version)
         self._handle = Handle(self._path)
         self._arguments = (location, version, cache_bytes)
         self._budget = cache_bytes

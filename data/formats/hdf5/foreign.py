@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swm.core.errors import DatasetError
-from swm.data.columns import Column
+from swm.data.columns import Column, is_picture
 from swm.data.episode import TRANSITIONS
 from swm.data.formats.base import EpisodeIndex
 from swm.data.formats.episodic import make_index
@@ -74,7 +74,7 @@ def describe_column(name: str, dataset: Any) -> Column | None:
         return Column(name=name, dtype=dtype, shape=(), role="transition")
     if name == "action":
         return None if dtype == "str" else Column(name=name, dtype=dtype, shape=shape, role="transition")
-    picture = dtype == "uint8" and len(shape) == 3 and shape[2] in (1, 3) and min(shape)
+    picture = is_picture(dtype, shape)
     return Column(name=name, dtype=dtype, shape=shape, role="observation", codec="raw" if picture else None)
 
 

@@ -1,5 +1,6 @@
 """The common part of formats with one HDF5 group per episode: what the group's attributes know of it."""
 
+import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,18 @@ class GroupReader(EpisodicReader):
     def problems(self) -> Iterator[str]:
         """Read every episode, compare it with its checksum, and look for actions that are no numbers."""
         yield from find_problems(self, self._facts)
+
+
+@contextlib.contextmanager
+def new_group(file: Any, name: str) -> Iterator[Any]:
+    """Make a group in place of what a failed write left, and remove it if filling it fails."""
+    file.pop(name, None)
+    group = file.create_group(name)
+    try:
+        yield group
+    except BaseException:
+        del file[name]
+        raise
 
 
 def attributes(holder: Any) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from swm.core.errors import DatasetError
 from swm.data.columns import Array, Column
 from swm.data.episode import TRANSITIONS
-from swm.data.formats.episodic import make_index
+from swm.data.formats.episodic import check_version, make_index
 from swm.data.formats.hdf5.files import Handle, guard, members
 from swm.data.formats.hdf5.foreign import complete, describe_column
 from swm.data.formats.hdf5.groups import GroupReader, attributes, read_facts, read_rows
@@ -46,8 +46,7 @@ class RobomimicReader(GroupReader):
         """
         self.location = location
         self._path = location.path
-        if version not in (None, 1):
-            raise DatasetError(f"{location} has no version {version}: an HDF5 file has version 1 alone.")
+        check_version(location, version)
         self._handle = Handle(self._path)
         self._arguments = (location, version, cache_bytes)
         file = self._handle.file

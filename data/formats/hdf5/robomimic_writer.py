@@ -10,7 +10,7 @@ import numpy as np
 from swm.data.columns import Column
 from swm.data.episode import TRANSITIONS, Episode
 from swm.data.formats.hdf5.files import part_of
-from swm.data.formats.hdf5.groups import read_facts, write_facts, write_rows
+from swm.data.formats.hdf5.groups import new_group, read_facts, write_facts, write_rows
 from swm.data.formats.hdf5.session import FileWriter
 from swm.data.formats.hdf5.values import escape
 from swm.data.location import Location
@@ -53,14 +53,8 @@ class RobomimicWriter(FileWriter):
             self._written += 1
 
     def _store(self, episode: Episode, columns: Mapping[str, Column], facts: dict[str, Any]) -> None:
-        name = f"data/demo_{self._written}"
-        self._file.pop(name, None)
-        group = self._file.create_group(name)
-        try:
+        with new_group(self._file, f"data/demo_{self._written}") as group:
             self._fill(group, episode, columns, facts)
-        except BaseException:
-            del self._file[name]
-            raise
         self._count(facts, self._written, episode.num_steps)
 
     def _fill(self, group: Any, episode: Episode, columns: Mapping[str, Column], facts: dict[str, Any]) -> None:

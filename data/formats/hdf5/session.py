@@ -3,16 +3,16 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from swm.core.config import from_json, to_json
 from swm.core.errors import DatasetError
 from swm.core.provenance import describe_software
 from swm.data.columns import Column, check_same, describe_episode
 from swm.data.episode import Episode
+from swm.data.formats.base import ClosedOnExit
 from swm.data.formats.hdf5.files import Replacement, guard
-from swm.data.formats.hdf5.values import decoded, digest, seal, unseal
+from swm.data.formats.hdf5.values import digest, seal, unseal
 from swm.data.metadata import dump, split_of
 from swm.data.options import WriteOptions
 
@@ -54,7 +54,7 @@ def facts_of(episode: Episode, number: int, options: WriteOptions) -> dict[str, 
     return {**json.loads(text), **facts}
 
 
-class FileWriter:
+class FileWriter(ClosedOnExit):
     """Writes one HDF5 file (see `swm.data.formats.Writer`); a subclass says how an episode is stored.
 
     HDF5 files do not survive a process that is killed while it writes them, so episodes go to an
@@ -131,7 +131,7 @@ class FileWriter:
         """Add one episode to the unfinished file (see `Writer.write`)."""
         if self._target is None:
             raise DatasetError(f"the writer of {self._path} is closed. Continue with mode='append'.")
-        plain = decoded(episode)
+        plain = episode.decoded()
         columns = describe_episode(plain, "raw")
         check_same(self._columns or columns, columns, str(self._path))
         if self._options.codec not in (None, "raw", "png"):
@@ -192,11 +192,3 @@ class FileWriter:
 
     def _commit(self, target: Replacement) -> None:
         target.commit()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

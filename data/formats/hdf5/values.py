@@ -1,10 +1,8 @@
 """Arrays and texts as HDF5 datasets and attributes, and back with the dtype that they had."""
 
-import dataclasses
 import hashlib
 import io
 import json
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -12,9 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swm.core.errors import DatasetError
-from swm.data.columns import DTYPES, Array, Column
-from swm.data.encoded import EncodedPictures, EncodedVideo
-from swm.data.episode import Episode
+from swm.data.columns import DTYPES, Array, Column, percent_escape
 
 CHUNK_BYTES = 32 << 10
 """Of columns of numbers: small enough for random access, large enough for scans."""
@@ -34,15 +30,10 @@ def escape(name: str, reserved: Iterable[str] = ()) -> str:
     """
     if not name:
         return "%"
-    escaped = re.sub("[%/\x00\ud800-\udfff]", _percent, name)
+    escaped = percent_escape(name, "[%/\x00\ud800-\udfff]")
     if name in reserved or set(name) == {"."}:
-        return _percent(name[0]) + escaped[1:]
+        return percent_escape(name[0], ".") + escaped[1:]
     return escaped
-
-
-def _percent(found: Any) -> str:
-    text = found if isinstance(found, str) else found.group()
-    return "".join(f"%{byte:02X}" for byte in text.encode("utf-8", "surrogatepass"))
 
 
 def encode_texts(texts: Array) -> Array:
@@ -154,15 +145,6 @@ def stored_array(array: Array) -> Array:
     if array.dtype.kind == "U":
         return encode_texts(array)
     return np.ascontiguousarray(array, array.dtype.newbyteorder("=")).reshape(array.shape)
-
-
-def decoded(episode: Episode) -> Episode:
-    """The episode with all its pictures as arrays."""
-    arrays = {
-        name: array.decode() if isinstance(array, EncodedPictures | EncodedVideo) else array
-        for name, array in episode.observation.items()
-    }
-    return dataclasses.replace(episode, observation=arrays)
 
 
 def digest(arrays: Mapping[str, Array], payload: Mapping[str, Array], facts: str) -> str:

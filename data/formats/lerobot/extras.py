@@ -3,7 +3,6 @@
 Other readers ignore the folder, and datasets without it are read all the same.
 """
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -106,12 +105,6 @@ def read_payload(root: Path, episode: int) -> dict[str, Array]:
         return {}
     with reading(path), np.load(path, allow_pickle=False) as members:
         return {name: members[f"array_{number}"] for number, name in enumerate(json.loads(members["names"].item()))}
-
-
-def sha256(path: Path) -> str:
-    """Of a file, hexadecimal."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def read_checksums(root: Path) -> dict[str, str]:

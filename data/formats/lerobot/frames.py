@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from swm.core.errors import InvalidValueError
 from swm.data import codecs
 from swm.data.columns import Array, Column
-from swm.data.encoded import EncodedPictures, EncodedVideo
+from swm.data.encoded import EncodedPictures, as_array
 from swm.data.episode import TRANSITIONS, Episode
 from swm.data.formats.lerobot.binding import Binding
 from swm.data.formats.lerobot.extras import FINAL
@@ -129,13 +129,6 @@ def frames_of(episode: Episode, bindings: Mapping[str, Binding], quality: int) -
     )
 
 
-def pictures_of(array: Any) -> NDArray[np.uint8]:
-    """Decode pictures that come encoded."""
-    if isinstance(array, EncodedPictures | EncodedVideo):
-        return array.decode()
-    return np.asarray(array)
-
-
 def _is_final(episode: Episode, column: Column) -> bool:
     """Whether the payload holds the value that belongs to the last frame."""
     array = episode.payload.get(FINAL + column.name)
@@ -157,7 +150,7 @@ def _encode(array: Any, column: Column, quality: int) -> tuple[list[Any], NDArra
     if isinstance(array, EncodedPictures) and array.codec == column.codec:
         chosen = EncodedPictures(codec=array.codec, blobs=[array.blobs[step] for step in steps], picture=array.picture)
         return list(array.blobs), chosen.decode()
-    pictures = np.ascontiguousarray(pictures_of(array))
+    pictures = np.ascontiguousarray(as_array(array))
     return list(codecs.encode(str(column.codec), pictures, quality)), pictures[steps]
 
 

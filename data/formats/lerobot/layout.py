@@ -3,12 +3,15 @@
 import contextlib
 import json
 import os
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from swm.core.errors import DatasetError, SwmError
+from swm.data.options import Mode
 
 INFO = "meta/info.json"
 STATS = "meta/stats.json"
@@ -82,18 +85,25 @@ def detect(path: Path) -> bool:
         return False
 
 
+_DAMAGE = (
+    *(OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError, EOFError),
+    *(MemoryError, zipfile.BadZipFile, zlib.error),
+)
+"""What json, NumPy and Arrow raise over bytes that are not what they expect."""
+
+
 @contextlib.contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Turn whatever a library raises over the bytes of a file into an error that names the file.
+    """Turn what is raised over a file that is missing, damaged or of another form into an error that names it.
 
     Raises:
-        DatasetError: anything went wrong within.
+        DatasetError: that was raised within.
     """
     try:
         yield
     except SwmError:
         raise
-    except Exception as error:
+    except _DAMAGE as error:
         reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         raise DatasetError(
             f"{path} cannot be read ({reason}). It is missing, damaged, or not what LeRobot writes: copy it again."
@@ -161,3 +171,23 @@ def file_at(root: Path, template: str, **fields: Any) -> Path:
         if os.path.isabs(name) or name.split(os.sep)[0] == os.pardir:
             raise ValueError(f"the path {template!r} leads out of the dataset")
         return root / name
+
+
+def check_free(path: Path, mode: Mode) -> None:
+    """Check that the place may be taken.
+
+    Raises:
+        DatasetError: there is a dataset and the mode is not to replace it, or there is something else.
+    """
+    if not path.exists() or (path.is_dir() and not set(os.listdir(path)) - {".lock"}):
+        return
+    if not (path / INFO).exists():
+        raise DatasetError(f"{path} exists and is no LeRobot dataset: nothing was touched. Choose another place.")
+    if mode == "overwrite":
+        return
+    if mode == "append":
+        raise DatasetError(
+            f"{path} is finished: a LeRobot dataset cannot be continued. Write the episodes to a new one "
+            f"and merge the two, or record in Lance and export at the end."
+        )
+    raise DatasetError(f"{path} exists already. Replace it with mode='overwrite', or choose another place.")

@@ -1,8 +1,6 @@
-"""Frames of an MP4 by their time, and MP4 files written frame by frame."""
+"""MP4 files written frame by frame."""
 
 import os
-import threading
-from collections import OrderedDict
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -11,11 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swm.data.encoded import VideoCodec
-from swm.data.formats.lerobot.layout import reading
-
-_OPEN_FILES = 8
-_DECODE_ON = 8
-"""A frame at most so far ahead is reached by decoding on rather than by seeking."""
 
 GROUP_SIZE = 2
 """Frames from one keyframe to the next: LeRobot's choice, for random access."""
@@ -28,89 +21,6 @@ _ENCODERS: dict[VideoCodec, tuple[str, dict[str, str]]] = {
     "h264-lossless": ("libx264rgb", _X264),
     "av1": ("libsvtav1", {"preset": "8", "svtav1-params": "lp=1"}),
 }
-
-
-class Videos:
-    """Open videos. Each thread has its own decoders; a forked process opens its own."""
-
-    def __init__(self) -> None:
-        """Open nothing yet."""
-        self._local = threading.local()
-
-    def read(self, path: Path, times: NDArray[np.float64], fps: float, picture: tuple[int, ...]) -> NDArray[np.uint8]:
-        """Decode the frames nearest to some times.
-
-        Args:
-            path: of the file.
-            times: sorted, in seconds.
-            fps: frames per second; a frame is accepted within half a period of its time.
-            picture: height, width and channels that are expected; of one channel, red is taken.
-
-        Returns:
-            Shape (len(times), *picture).
-
-        Raises:
-            DatasetError: the file is damaged, its pictures have another size, or a frame is missing.
-        """
-        if getattr(self._local, "process", None) != os.getpid():
-            self._local.process, self._local.files = os.getpid(), OrderedDict()
-        files = self._local.files
-        with reading(path):
-            out = np.empty((len(times), *picture), np.uint8)
-            video = files.pop(path, None) or _Video(path)
-            for index, time in enumerate(times.tolist()):
-                out[index] = video.frame(time, fps, picture)[..., : picture[2]]
-            files[path] = video
-            if len(files) > _OPEN_FILES:
-                files.popitem(last=False)[1].container.close()
-        return out
-
-
-class _Video:
-    """One open video and the frame that it stands at."""
-
-    def __init__(self, path: Path) -> None:
-        import av
-
-        self.container = av.open(os.fspath(path), mode="r")
-        self.stream: Any = self.container.streams.video[0]
-        self.stream.codec_context.thread_count = 1
-        self.stream.codec_context.options = {"err_detect": "explode"}
-        self.frames: Any = None
-        self.current: Any = None
-
-    def frame(self, time: float, fps: float, picture: tuple[int, ...]) -> NDArray[np.uint8]:
-        """The frame within half a period of `time`, shape (height, width, 3)."""
-        half = 0.5 / fps
-        at = None if self.current is None else float(self.current.time)
-        if at is None or not at - half <= time <= at + _DECODE_ON / fps:
-            self._seek(time)
-        found = self._advance(time - half)
-        if found is not None and found.time > time + half:
-            self.container.seek(0, stream=self.stream)
-            self._restart()
-            found = self._advance(time - half)
-        if found is None or found.time > time + half:
-            raise ValueError(f"it has no frame at {time:.6f} s")
-        if (found.height, found.width) != picture[:2]:
-            raise ValueError(f"its pictures are {found.height} x {found.width}, not {picture[0]} x {picture[1]}")
-        return np.asarray(found.to_ndarray(format="rgb24"), np.uint8)
-
-    def _seek(self, time: float) -> None:
-        ticks = max(int(time / self.stream.time_base), 0)
-        self.container.seek(ticks, stream=self.stream, backward=True)
-        self._restart()
-
-    def _restart(self) -> None:
-        self.frames, self.current = self.container.decode(self.stream), None
-
-    def _advance(self, earliest: float) -> Any:
-        """Decode on until a frame at `earliest` or later; None at the end."""
-        while self.current is None or self.current.time < earliest:
-            self.current = next(self.frames, None)
-            if self.current is None:
-                return None
-        return self.current
 
 
 class VideoSink:

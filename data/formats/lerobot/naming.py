@@ -1,7 +1,8 @@
 """LeRobot's names of features and ours of columns, both ways."""
 
-import re
 from collections.abc import Collection
+
+from swm.data.columns import percent_escape
 
 TRANSITION_OF = {
     "action": "action",
@@ -56,8 +57,7 @@ def feature_of(component: str, taken: Collection[str]) -> str:
         name = _CAMERAS[0] + component.removeprefix(_CAMERAS[1])
     else:
         name = _OBSERVATION + component
-    escaped = re.sub(r"[^\w .-]", lambda found: "".join(f"%{b:02X}" for b in found.group().encode()), name)
-    return _free(escaped, taken)
+    return _free(percent_escape(name, r"[^\w .-]"), taken)
 
 
 def _free(name: str, taken: Collection[str]) -> str:

@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 from swm.core.errors import DatasetError
 from swm.data import codecs
 from swm.data.columns import Array, Column
-from swm.data.encoded import Codec, EncodedPictures
+from swm.data.encoded import EncodedPictures
 from swm.data.episode import TRANSITIONS
 from swm.data.formats.base import EpisodeIndex
-from swm.data.formats.episodic import EpisodicReader, make_index
+from swm.data.formats.episodic import EpisodicReader, check_version, make_index
+from swm.data.formats.files import sha256
+from swm.data.formats.foreign_video import OpenVideos
 from swm.data.formats.lerobot.binding import Binding, bind
 from swm.data.formats.lerobot.episodes import read_episodes, read_tasks
 from swm.data.formats.lerobot.extras import (
@@ -22,11 +24,9 @@ from swm.data.formats.lerobot.extras import (
     read_extras,
     read_extras_info,
     read_payload,
-    sha256,
 )
 from swm.data.formats.lerobot.extras import INFO as EXTRAS_INFO
 from swm.data.formats.lerobot.layout import INFO, TASK_INDEX, read_info, reading
-from swm.data.formats.lerobot.mp4 import Videos
 from swm.data.formats.lerobot.naming import VALID
 from swm.data.formats.lerobot.tables import Tables, to_numpy
 from swm.data.location import Location
@@ -39,7 +39,7 @@ class LeRobotReader(EpisodicReader):
 
     N frames are N observations and N - 1 transitions. What the last frame says of a transition
     whose next observation was not recorded is in the payload: ``final.action`` and so on, one row
-    each. Row groups in use stay in memory, up to `cache_bytes` per thread; every row is checked to
+    each. Row groups in use stay in memory, up to `cache_bytes`; every row is checked to
     be the frame that it should be.
     """
 
@@ -49,13 +49,12 @@ class LeRobotReader(EpisodicReader):
         Args:
             location: a local path.
             version: None or 1: these datasets have no versions.
-            cache_bytes: how much of the tables each thread may keep.
+            cache_bytes: how much of the tables may be kept in memory.
 
         Raises:
             DatasetError: no such version, or the dataset is damaged or of a version that is not read.
         """
-        if version not in (None, 1):
-            raise DatasetError(f"{location} has no version {version}: a LeRobot dataset has one, number 1.")
+        check_version(location, version)
         self.location, self._cache_bytes = location, cache_bytes
         self._root = location.path
         self._info = read_info(self._root)
@@ -71,7 +70,7 @@ class LeRobotReader(EpisodicReader):
         self._numbers = np.flatnonzero(self._episodes.lengths > 1)
         self.index = self._make_index(() if own is None else own["provenance"])
         self.notes = (*notes, *self._notes())
-        self._tables, self._videos = Tables(cache_bytes), Videos()
+        self._tables, self._videos = Tables(cache_bytes), OpenVideos()
 
     def _notes(self) -> Iterator[str]:
         short = np.flatnonzero(self._episodes.lengths == 1)
@@ -160,8 +159,9 @@ class LeRobotReader(EpisodicReader):
 
     def _frames(self, number: int, feature: str, column: Column, steps: NDArray[np.int64]) -> Array:
         shard = self._episodes.videos[feature]
-        times = shard.first[number] + steps / self._info.fps
-        return self._videos.read(shard.paths[int(shard.file[number])], times, self._info.fps, column.shape)
+        times, tolerance = shard.first[number] + steps / self._info.fps, 0.5 / self._info.fps
+        path = shard.paths[int(shard.file[number])]
+        return self._videos.use(path, lambda video: video.read_at(times, tolerance, column.shape))
 
     def _blobs(self, array: Any) -> list[bytes]:
         """The encoded pictures of a column; those that are files of their own are read."""
@@ -178,7 +178,7 @@ class LeRobotReader(EpisodicReader):
 
     def _pictures(self, column: Column, blobs: Sequence[bytes]) -> Array:
         out = np.empty((len(blobs), *column.shape), np.uint8)
-        kinds = [_kind(blob) for blob in blobs]
+        kinds = [codecs.codec_of(blob) for blob in blobs]
         for kind in set(kinds):
             places = [place for place, got in enumerate(kinds) if got == kind]
             part = np.empty((len(places), *column.shape), np.uint8)
@@ -194,7 +194,7 @@ class LeRobotReader(EpisodicReader):
         rows = self._rows(number, [binding.feature], np.arange(self._episodes.lengths[number]))
         with reading(self._table_path(number)):
             blobs = self._blobs(rows[binding.feature])
-            kinds = {_kind(blob) for blob in blobs}
+            kinds = {codecs.codec_of(blob) for blob in blobs}
         height, width, channels = binding.column.shape
         if len(kinds) > 1:
             return None
@@ -221,6 +221,7 @@ class LeRobotReader(EpisodicReader):
 
     def problems(self) -> Iterator[str]:
         """Compare files with their checksums and tables with their episodes, and read everything."""
+        self._tables, self._videos = Tables(self._cache_bytes), OpenVideos()  # what is on the disk counts
         for name, expected in read_checksums(self._root).items():
             try:
                 with reading(self._root / name):
@@ -249,12 +250,3 @@ class LeRobotReader(EpisodicReader):
                 self.payload(episode)
             except DatasetError as error:
                 yield f"payload of episode {episode}: {error}"
-
-
-def _kind(blob: bytes) -> Codec:
-    """The codec of an encoded picture, by its first bytes."""
-    if blob.startswith(b"\x89PNG"):
-        return "png"
-    if blob.startswith(b"\xff\xd8"):
-        return "jpeg"
-    raise ValueError("a picture is neither PNG nor JPEG")

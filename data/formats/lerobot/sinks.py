@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from swm.core.errors import InvalidValueError
 from swm.data.columns import Column
-from swm.data.formats.lerobot.extras import sha256
+from swm.data.formats.files import sha256
 from swm.data.formats.lerobot.layout import VIDEO_FILE, file_at
 from swm.data.formats.lerobot.mp4 import VideoSink
 

@@ -1,5 +1,6 @@
 """Rows of Parquet files as NumPy arrays, with the row groups in use kept in memory."""
 
+import functools
 import os
 import threading
 from collections import OrderedDict
@@ -10,24 +11,19 @@ from typing import Any
 import numpy as np
 
 from swm.data.columns import Array, Column
+from swm.data.formats.cache import Cache
 from swm.data.formats.lerobot.layout import reading
 
 _OPEN_FILES = 16
 
 
 class Tables:
-    """Reads ranges of rows. Each thread has its own handles; a forked process opens its own."""
+    """Reads ranges of rows. Each thread has its own handles, a forked process too; the rows kept are shared."""
 
     def __init__(self, cache_bytes: int) -> None:
-        """Remember how many bytes of row groups may be kept, per thread."""
-        self._budget = cache_bytes
+        """Remember how many bytes of row groups may be kept."""
+        self._cache = Cache(cache_bytes)
         self._local = threading.local()
-
-    def _state(self) -> Any:
-        if getattr(self._local, "process", None) != os.getpid():
-            self._local.process = os.getpid()
-            self._local.files, self._local.groups, self._local.kept = OrderedDict(), OrderedDict(), 0
-        return self._local
 
     def read(self, path: Path, names: Sequence[str], begin: int, end: int) -> dict[str, Any]:
         """Read the rows from `begin` to `end` of some columns, as Arrow arrays.
@@ -62,7 +58,9 @@ class Tables:
         """The file and the first row of each of its row groups, and one past the last."""
         import pyarrow.parquet as pq
 
-        files = self._state().files
+        if getattr(self._local, "process", None) != os.getpid():
+            self._local.process, self._local.files = os.getpid(), OrderedDict()
+        files = self._local.files
         if path not in files:
             file = pq.ParquetFile(path, page_checksum_verification=True)
             counts = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
@@ -74,25 +72,14 @@ class Tables:
 
     def _group(self, path: Path, file: Any, group: int, names: Sequence[str]) -> dict[str, Any]:
         """Columns of one row group, from memory or from the file."""
-        state = self._state()
-        missing = [name for name in names if (path, group, name) not in state.groups]
-        found = {name: state.groups[path, group, name] for name in names if name not in missing}
-        for name in found:
-            state.groups.move_to_end((path, group, name))
-        if missing:
-            table = file.read_row_group(group, columns=missing, use_threads=False)
-            for name in missing:
-                found[name] = table.column(name).combine_chunks()
-                self._keep(state, (path, group, name), found[name])
-        return found
+        return {
+            name: self._cache.get((path, group, name), functools.partial(_column, file, group, name)) for name in names
+        }
 
-    def _keep(self, state: Any, key: tuple[Path, int, str], values: Any) -> None:
-        if values.nbytes > self._budget:
-            return
-        state.groups[key] = values
-        state.kept += values.nbytes
-        while state.kept > self._budget:
-            state.kept -= state.groups.popitem(last=False)[1].nbytes
+
+def _column(file: Any, group: int, name: str) -> tuple[Any, int]:
+    values = file.read_row_group(group, columns=[name], use_threads=False).column(name).combine_chunks()
+    return values, values.nbytes
 
 
 def to_numpy(array: Any, column: Column) -> Array:

@@ -4,17 +4,19 @@ import json
 import secrets
 import shutil
 from collections.abc import Mapping
-from types import TracebackType
-from typing import Any, Self, TextIO
+from typing import Any, TextIO
 
 from swm.core.errors import DatasetError, InvalidValueError
 from swm.core.provenance import describe_software
 from swm.data.codecs import PictureError
 from swm.data.columns import Column, check_same, describe_episode
+from swm.data.encoded import as_array
 from swm.data.episode import Episode
+from swm.data.formats.base import ClosedOnExit
+from swm.data.formats.files import sha256, swap
 from swm.data.formats.lerobot import extras
 from swm.data.formats.lerobot.binding import Binding, describe
-from swm.data.formats.lerobot.frames import Frames, frames_of, pictures_of
+from swm.data.formats.lerobot.frames import Frames, frames_of
 from swm.data.formats.lerobot.layout import (
     DATA_FILE,
     EPISODES_FILE,
@@ -23,8 +25,8 @@ from swm.data.formats.lerobot.layout import (
     TASKS,
     VIDEO_FILE,
     WRITTEN_VERSION,
+    check_free,
 )
-from swm.data.formats.lerobot.place import check_free, swap
 from swm.data.formats.lerobot.schema import (
     bind_columns,
     describe_features,
@@ -47,7 +49,7 @@ _EPISODE_ROWS = 100
 """Rows of the episodes' table that are written at once."""
 
 
-class LeRobotWriter:
+class LeRobotWriter(ClosedOnExit):
     """Writes a LeRobot dataset of v3.0 (see `swm.data.formats.Writer`).
 
     Everything goes to a hidden folder beside, which takes the dataset's name in `close`: before
@@ -155,7 +157,7 @@ class LeRobotWriter:
         figures = frames.figures(values)
         where: dict[str, Any] = {}
         for name, camera in self._cameras.items():
-            pictures = pictures_of(episode.observation[name])
+            pictures = as_array(episode.observation[name])
             where |= camera.write(pictures)
             figures[camera.feature] = picture_figures(pictures[sample_steps(len(pictures))])
         table = frames.table(values, self._schema)
@@ -226,7 +228,7 @@ class LeRobotWriter:
         try:
             self._finish()
             check_free(self._path, self._options.mode)
-            swap(self._root, self._path)
+            swap(self._root, self._path, self._root.with_suffix(".old"))
         except Exception as error:
             self._discard()
             raise DatasetError(f"{self._path}: the dataset could not be finished ({error}). Write it again.") from error
@@ -252,7 +254,7 @@ class LeRobotWriter:
         checksums = {name: digest for sink in self._sinks for name, digest in sink.checksums.items()}
         for path in (self._root / "meta").rglob("*"):
             if path.is_file():
-                checksums[path.relative_to(self._root).as_posix()] = extras.sha256(path)
+                checksums[path.relative_to(self._root).as_posix()] = sha256(path)
         (self._root / extras.CHECKSUMS).write_text(json.dumps(checksums, indent=1, sort_keys=True))
 
     def _describe(self) -> dict[str, Any]:
@@ -281,14 +283,6 @@ class LeRobotWriter:
         for sink in self._sinks:
             sink.discard()
         shutil.rmtree(self._root, ignore_errors=True)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _provenance(options: WriteOptions) -> dict[str, Any]:

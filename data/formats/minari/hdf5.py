@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swm.core.errors import DatasetError
+from swm.data import codecs
 from swm.data.columns import Array, Column
 from swm.data.formats.hdf5.files import Handle, guard
 from swm.data.formats.hdf5.groups import FACTS, attributes, read_rows
@@ -110,10 +111,8 @@ class Hdf5Source:
         return Leaf(place=place, dtype=dtype, shape=tuple(dataset.shape[1:]), count=len(dataset))
 
     def _picture_shape(self, dataset: Any) -> tuple[int, ...]:
-        import simplejpeg
-
-        height, width, color, _ = simplejpeg.decode_jpeg_header(np.asarray(dataset[0], np.uint8).tobytes())
-        return (height, width) if color == "Gray" else (height, width, 3)
+        height, width, channels = codecs.shape_of(np.asarray(dataset[0], np.uint8).tobytes())
+        return (height, width) if channels == 1 else (height, width, channels)
 
     def read(self, episode: int, leaf: Leaf, rows: NDArray[np.int64]) -> Array:
         """Some sorted rows of an array (see `Source.read`)."""

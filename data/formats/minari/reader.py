@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from swm.core.errors import DatasetError
 from swm.data import codecs
-from swm.data.columns import Array, Column
+from swm.data.columns import Array, Column, is_picture
 from swm.data.encoded import Codec, EncodedPictures
 from swm.data.episode import TRANSITIONS
-from swm.data.formats.episodic import EpisodicReader, make_index
+from swm.data.formats.episodic import EpisodicReader, check_version, make_index
 from swm.data.formats.hdf5.files import guard
 from swm.data.formats.hdf5.foreign import complete
 from swm.data.formats.hdf5.groups import payload_name, read_facts
@@ -66,8 +66,7 @@ class MinariReader(EpisodicReader):
         """
         self.location = location
         self._arguments = (location, version, cache_bytes)
-        if version not in (None, 1):
-            raise DatasetError(f"{location} has no version {version}: a Minari dataset has version 1 alone.")
+        check_version(location, version)
         self._folder = _data_folder(location.path)
         description = self._describe()
         self._source = self._open(description)
@@ -153,7 +152,7 @@ class MinariReader(EpisodicReader):
 
     def _add_component(self, columns: dict[str, Column], leaf: Leaf) -> None:
         observed = leaf.place[0] == "observations"
-        picture = leaf.dtype == "uint8" and len(leaf.shape) == 3 and leaf.shape[2] in (1, 3) and min(leaf.shape) > 0
+        picture = is_picture(leaf.dtype, leaf.shape)
         name = name_of(leaf.place[1:] if observed else leaf.place) or ("pixels" if picture else "observation")
         name = f"observations.{name}" if name in TRANSITIONS else name
         if leaf.count != self._source.lengths[0] + 1 or (leaf.dtype == "str" and leaf.shape):

@@ -17,7 +17,7 @@ from swm.core.errors import DatasetError
 from swm.data.columns import Array, Column
 from swm.data.episode import TRANSITIONS, Episode
 from swm.data.formats.hdf5.files import Replacement, part_of
-from swm.data.formats.hdf5.groups import read_facts, write_facts, write_rows
+from swm.data.formats.hdf5.groups import new_group, read_facts, write_facts, write_rows
 from swm.data.formats.hdf5.session import FileWriter
 from swm.data.formats.hdf5.values import read_values
 from swm.data.formats.minari.hdf5 import FILE
@@ -71,14 +71,8 @@ class MinariWriter(FileWriter):
                     self._see(component, read_values(self._file[name]["/".join(places[component])]))
 
     def _store(self, episode: Episode, columns: Mapping[str, Column], facts: dict[str, Any]) -> None:
-        name = f"episode_{self._written}"
-        self._file.pop(name, None)
-        group = self._file.create_group(name)
-        try:
+        with new_group(self._file, f"episode_{self._written}") as group:
             self._fill(group, episode, columns, facts)
-        except BaseException:
-            del self._file[name]
-            raise
         self._steps += episode.num_steps
         for component, array in episode.arrays().items():
             self._see(component, array)

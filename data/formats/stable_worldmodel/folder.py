@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from swm.core.errors import DatasetError
 from swm.data import codecs
-from swm.data.columns import DTYPES, Array, Column
+from swm.data.columns import DTYPES, Array, Column, dtype_name
 from swm.data.encoded import EncodedPictures
-from swm.data.formats.stable_worldmodel.video import decode_frames, frame_shape
+from swm.data.formats.episodic import runs_of
+from swm.data.formats.foreign_video import opened
 
 LENGTHS, OFFSETS = "ep_len.npz", "ep_offset.npz"
 
@@ -63,24 +64,21 @@ class FolderRows:
         rows = int(self.lengths.sum())
         if values.ndim == 0 or len(values) != rows:
             raise DatasetError(f"{file} has the shape {values.shape}; the episodes have {rows} rows together.")
-        dtype = "str" if values.dtype.kind == "U" else str(values.dtype.newbyteorder("="))
+        dtype = dtype_name(values.dtype)
         if dtype not in DTYPES or (dtype == "str" and values.ndim > 1):
             return None
         return Column(name=self._name(file), dtype=dtype, shape=values.shape[1:], role="observation")
 
     def _describe_pictures(self, folder: Path) -> Column:
-        import simplejpeg
-
         video = self._video(folder.name, 0)
         if video.exists():
-            shape = frame_shape(str(video), str(video))
-            return Column(name=folder.name, dtype="uint8", shape=shape, role="observation", codec="h264")
+            with opened(video, video) as content:
+                return Column(name=folder.name, dtype="uint8", shape=content.picture, role="observation", codec="h264")
         file = self._picture(folder.name, 0)
         try:
-            height, width, kind, _ = simplejpeg.decode_jpeg_header(_bytes(file))
+            shape = codecs.shape_of(_bytes(file))
         except ValueError as error:
             raise DatasetError(f"{file} is no JPEG picture ({error}).") from error
-        shape = (height, width, 1 if kind == "Gray" else 3)
         return Column(name=folder.name, dtype="uint8", shape=shape, role="observation", codec="jpeg")
 
     def _video(self, name: str, episode: int) -> Path:
@@ -114,13 +112,10 @@ class FolderRows:
             except codecs.PictureError as error:
                 raise DatasetError(f"{files[error.index]} cannot be decoded ({error}). Copy it again.") from error
             return out
-        episodes = np.searchsorted(self._starts, rows, side="right") - 1
-        for episode in np.unique(episodes):
-            here, file = episodes == episode, self._video(column.name, int(episode))
-            frames = decode_frames(str(file), rows[here] - self._starts[episode], str(file))
-            if frames.shape[1:] != column.shape:
-                raise DatasetError(f"{file}: the frames have the shape {frames.shape[1:]}, not {column.shape}.")
-            out[here] = frames
+        for episode, here in runs_of(np.searchsorted(self._starts, rows, side="right") - 1):
+            file, frames = self._video(column.name, episode), rows[here] - self._starts[episode]
+            with opened(file, file) as video:
+                out[here] = video.read(frames, column.shape)
         return out
 
     def encoded(self, name: str, rows: NDArray[np.int64]) -> EncodedPictures | None:

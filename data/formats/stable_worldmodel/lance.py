@@ -19,8 +19,9 @@ from swm.core.errors import DatasetError
 from swm.data import codecs
 from swm.data.columns import DTYPES, Array, Column
 from swm.data.encoded import EncodedPictures
+from swm.data.formats.episodic import runs_of
+from swm.data.formats.foreign_video import opened
 from swm.data.formats.lance.tables import lance_module
-from swm.data.formats.stable_worldmodel.video import decode_frames, frame_shape
 
 EPISODE, STEP = "episode_idx", "step_idx"
 VIDEOS, EPISODES = "_videos", "_episodes"
@@ -97,19 +98,16 @@ class LanceRows:
             else:
                 self._skipped.append(f"{field.name!r} ({field.type})")
         for name in sorted({name for _, name in self._videos}):
-            shape = frame_shape(*self._video(self._ids[0], name))
-            found[name] = Column(name=name, dtype="uint8", shape=shape, role="observation", codec="h264")
+            with opened(*self._video(self._ids[0], name)) as video:
+                found[name] = Column(name=name, dtype="uint8", shape=video.picture, role="observation", codec="h264")
         return found
 
     def _describe_pictures(self, name: str) -> Column:
-        import simplejpeg
-
         (blob,) = self._blobs(name, np.array([0]))
         try:
-            height, width, kind, _ = simplejpeg.decode_jpeg_header(blob)
+            shape = codecs.shape_of(blob)
         except ValueError as error:
             raise DatasetError(f"{self._path}: {name!r} has bytes that are no JPEG picture ({error}).") from error
-        shape = (height, width, 1 if kind == "Gray" else 3)
         return Column(name=name, dtype="uint8", shape=shape, role="observation", codec="jpeg")
 
     def _notes(self) -> tuple[str, ...]:
@@ -160,14 +158,9 @@ class LanceRows:
 
     def _frames(self, column: Column, rows: NDArray[np.int64]) -> Array:
         out = np.empty((len(rows), *column.shape), np.uint8)
-        episodes = np.searchsorted(self._starts, rows, side="right") - 1
-        for episode in np.unique(episodes):
-            here = episodes == episode
-            source, where = self._video(self._ids[episode], column.name)
-            frames = decode_frames(source, rows[here] - self._starts[episode], where)
-            if frames.shape[1:] != column.shape:
-                raise DatasetError(f"{where}: the frames have the shape {frames.shape[1:]}, not {column.shape}.")
-            out[here] = frames
+        for episode, here in runs_of(np.searchsorted(self._starts, rows, side="right") - 1):
+            with opened(*self._video(self._ids[episode], column.name)) as video:
+                out[here] = video.read(rows[here] - self._starts[episode], column.shape)
         return out
 
     def _video(self, episode: int, name: str) -> tuple[Any, str]:

@@ -6,6 +6,7 @@ Its HDF5 files are read by the format ``"hdf5"``.
 from pathlib import Path
 
 from swm.core.errors import DatasetError
+from swm.data.formats.episodic import check_version
 from swm.data.formats.stable_worldmodel.folder import LENGTHS, FolderRows
 from swm.data.formats.stable_worldmodel.lance import EPISODES, VIDEOS, LanceRows
 from swm.data.formats.stable_worldmodel.rows import Rows, StableReader
@@ -38,9 +39,8 @@ def open_reader(location: Location, version: int | None, cache_bytes: int) -> St
         raise DatasetError(f"{path} has several datasets: {', '.join(table.name for table in tables)}. Open one.")
     if tables:
         rows = LanceRows(tables[0], version)
-    elif version not in (None, 1):
-        raise DatasetError(f"{path} has no version {version}: a folder has version 1 alone.")
     else:
+        check_version(location, version)
         rows = FolderRows(path)
     return StableReader(location, rows, open_reader)
 

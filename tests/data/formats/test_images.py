@@ -97,8 +97,9 @@ def test_files_that_are_no_such_pictures_are_named(tmp_path: Path) -> None:
     first = tmp_path / "run" / "frame0.png"
     content = first.read_bytes()
     for damaged, reason in (
-        (b"", "not a PNG"),
-        (b"GIF89a", "not a PNG"),
+        (b"", "neither PNG nor JPEG"),
+        (b"GIF89a", "neither PNG nor JPEG"),
+        (content[:20], "20 bytes of a PNG end in its header"),
         (content[:24] + b"\x10" + content[25:], "16 bits"),
     ):
         first.write_bytes(damaged)

@@ -177,6 +177,19 @@ def test_columns_may_come_from_parquet(tmp_path: Path) -> None:
     assert episode.observation["text"].tolist() == ["a", "b", "c", "d"]
 
 
+def test_a_check_sees_what_is_on_the_disk_and_not_what_was_read_before(tmp_path: Path) -> None:
+    """A file that stays open in the reader is another one on the disk by now."""
+    write_foreign(tmp_path / "a.mp4", smooth(31), g="12")
+    dataset = swm.data.open(tmp_path)
+    assert dataset.episode(0).observation["pixels"].shape == (31, *smooth(1).shape[1:])
+    assert dataset.verify().ok
+    content = (tmp_path / "a.mp4").read_bytes()
+    (tmp_path / "a.mp4").unlink()
+    (tmp_path / "a.mp4").write_bytes(content[: len(content) // 2])
+    (problem,) = dataset.verify().problems
+    assert "a.mp4 cannot be read as a video" in problem
+
+
 def test_a_bare_folder_that_is_no_dataset_says_why(tmp_path: Path) -> None:
     write_foreign(tmp_path / "a.mp4", smooth(6))
     write_foreign(tmp_path / "b.mp4", smooth(6, (32, 32)))

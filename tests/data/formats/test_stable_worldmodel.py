@@ -246,7 +246,7 @@ def test_videos_in_the_second_blob_encoding(tmp_path: Path) -> None:
 def test_long_videos_are_read_from_any_frame(tmp_path: Path) -> None:
     import av
 
-    from swm.data.formats.stable_worldmodel.video import decode_frames
+    from swm.data.formats.foreign_video import opened
 
     file, count = tmp_path / "long.mp4", 60
     with av.open(str(file), "w") as container:
@@ -257,12 +257,15 @@ def test_long_videos_are_read_from_any_frame(tmp_path: Path) -> None:
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     rng = np.random.default_rng(0)
-    for _ in range(10):
-        frames = np.sort(rng.permutation(count)[: rng.integers(1, 6)])
-        levels = decode_frames(str(file), frames, "here").mean(axis=(1, 2, 3))
-        assert np.abs(levels - 4 * frames).max() < 2
-    with pytest.raises(DatasetError, match="has 60 frames, frame 60 was asked for"):
-        decode_frames(str(file), np.array([60]), "here")
+    with opened(file, file) as video:
+        for _ in range(10):
+            frames = np.sort(rng.permutation(count)[: rng.integers(1, 6)])
+            levels = video.read(frames, (32, 32, 3)).mean(axis=(1, 2, 3))
+            assert np.abs(levels - 4 * frames).max() < 2
+    with pytest.raises(DatasetError, match="has 60 frames, frame 60 was asked for"), opened(file, file) as video:
+        video.read(np.array([60]), (32, 32, 3))
+    with pytest.raises(DatasetError, match="are 32 x 32, not 16 x 32"), opened(file, file) as video:
+        video.read(np.array([6]), (16, 32, 3))
 
 
 def test_damage_is_named(tmp_path: Path) -> None:
@@ -277,7 +280,7 @@ def test_damage_is_named(tmp_path: Path) -> None:
         swm.data.open(tmp_path / "folder")
     shutil.copytree(GOLDEN / "video", tmp_path / "video")
     (tmp_path / "video" / "pixels" / "ep_1.mp4").write_bytes(b"no video")
-    with pytest.raises(DatasetError, match=r"ep_1\.mp4: the video cannot be read"):
+    with pytest.raises(DatasetError, match=r"ep_1\.mp4 cannot be read as a video"):
         swm.data.open(tmp_path / "video").episode(1)
 
 

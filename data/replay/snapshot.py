@@ -14,8 +14,8 @@ from swm.data.columns import Array
 from swm.data.formats.base import EpisodeIndex
 from swm.data.formats.episodic import EpisodicReader
 from swm.data.location import Location
-from swm.data.pages import Indices
-from swm.data.replay_store import EpisodeStore
+from swm.data.replay.pages import Indices
+from swm.data.replay.store import EpisodeStore
 from swm.data.resize import resize
 
 

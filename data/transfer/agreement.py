@@ -7,7 +7,7 @@ from swm.core.errors import DatasetError, InvalidValueError
 from swm.data.columns import select
 from swm.data.dataset import Dataset
 from swm.data.episode import TRANSITIONS
-from swm.data.transfer_job import overlap
+from swm.data.transfer.job import overlap
 
 
 def kept_columns(dataset: Dataset, columns: Sequence[str] | None) -> tuple[str, ...]:

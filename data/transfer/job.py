@@ -16,7 +16,7 @@ from swm.data.dataset import Dataset
 from swm.data.encoded import Codec, VideoCodec
 from swm.data.formats import FORMATS
 from swm.data.location import Location
-from swm.data.sources import latest_transfer
+from swm.data.provenance import latest_transfer
 
 
 class WriterOptions(TypedDict, total=False):

@@ -4,7 +4,6 @@ import contextlib
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
@@ -13,14 +12,15 @@ from swm.core.errors import DatasetError
 from swm.core.progress import progress as show_progress
 from swm.data import access
 from swm.data.card import write_card
-from swm.data.columns import Column
+from swm.data.columns import Column, is_view
 from swm.data.dataset import Dataset
 from swm.data.encoded import Codec, EncodedPictures, EncodedVideo, VideoCodec
 from swm.data.episode import TRANSITIONS
 from swm.data.formats import FORMATS, Writer
+from swm.data.formats.files import put_back, swap
 from swm.data.location import Location
 from swm.data.options import Mode
-from swm.data.transfer_job import Part, TransferJob, WriterOptions, is_taken
+from swm.data.transfer.job import Part, TransferJob, WriterOptions, is_taken
 
 _LOSSLESS = ("png", "raw", "h264-lossless")
 _COPIED: Mapping[str, tuple[type, ...]] = {
@@ -51,6 +51,10 @@ def run(job: TransferJob, options: WriterOptions, *, overwrite: bool, progress: 
 
     Lance datasets are written in place, shard by shard, and continued if they were stopped. Every
     other format is written beside its destination and moved there when it is whole.
+
+    Raises:
+        DatasetError: the job cannot be done (see `TransferJob.check`), or the format did not keep every step.
+        UnknownNameError: no such format.
     """
     done = job.check(overwrite=overwrite, options=options)
     copied: tuple[str, ...] = ()
@@ -96,7 +100,7 @@ def _write(
 def _codec(job: TransferJob, options: WriterOptions) -> Codec | VideoCodec | None:
     """As asked; else one that copies or at least loses nothing that the sources have, where it can be chosen."""
     columns = [_column(part, name) for part in job.parts for name in job.columns]
-    codecs = {column.codec for column in columns if column.codec and column.name.partition(".")[0] == "pixels"}
+    codecs = {column.codec for column in columns if column.codec and is_view(column.name)}
     able = {"frames": get_args(Codec), "video": get_args(VideoCodec)}.get(job.format_name, ())
     if options.get("codec") or not codecs or not able:
         return options.get("codec")
@@ -118,25 +122,16 @@ def _written_whole(job: TransferJob, mode: Mode) -> Iterator[tuple[Location, Mod
     aside = final.with_name(f".{final.name}.partial")
     new, old = aside / final.name, aside / f"{final.name}.replaced"  # some formats look at their own name
     try:
-        _put_back(old, final)
+        put_back(old, final)
         shutil.rmtree(aside, ignore_errors=True)
         aside.mkdir(parents=True)
     except OSError as error:
         raise DatasetError(f"{job.dest} cannot be written: {error}. Choose another place.") from error
     try:
         yield Location.parse(new), "error"
-        if final.exists():
-            final.rename(old)
-        new.rename(final)
+        swap(new, final, old)
     finally:
-        _put_back(old, final)
         shutil.rmtree(aside, ignore_errors=True)
-
-
-def _put_back(old: Path, final: Path) -> None:
-    """Undo a replacement that was interrupted between its two steps."""
-    if old.exists() and not final.exists():
-        old.rename(final)
 
 
 def _stream(job: TransferJob, writer: Writer, done: int, taken: tuple[type, ...], *, show: bool) -> tuple[str, ...]:

@@ -3,14 +3,16 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from swm.core.errors import InvalidValueError
-from swm.data.columns import Array, Column
+from swm.core.errors import DatasetError, InvalidValueError, ShapeError
+from swm.data.columns import Array, Column, describe_episode
 from swm.data.episode import TRANSITIONS, Episode
 from swm.data.formats.base import Writer
-from swm.data.pages import PAGE_ROWS, Indices, Layout, PageTable, RowStore
+from swm.data.replay.pages import PAGE_ROWS, Indices, Layout, PageTable, RowStore
 
 
 @dataclass(kw_only=True)
@@ -78,6 +80,37 @@ class EpisodeStore:
             )
         self.rows.allocate({name: column for name, column in got.items() if column.role in new})
 
+    def envs(self, arrays: Mapping[str, Array], mask: NDArray[np.bool_] | None) -> Indices:
+        """The environments of a mask, shape (N,), after a look at N.
+
+        Raises:
+            ShapeError: an array or the mask is of another N than before.
+        """
+        count = len(self.running) or next((v.shape[0] for v in arrays.values() if v.ndim), 0)
+        for name, values in arrays.items():
+            if values.ndim == 0 or len(values) != count:
+                raise ShapeError(f"{name!r}", f"one row for each of {count} environments", f"shape {values.shape}")
+        chosen = np.ones(count, bool) if mask is None else np.asarray(mask)
+        if chosen.shape != (count,) or chosen.dtype != np.bool_:
+            raise ShapeError("mask", f"shape ({count},), bool", f"shape {chosen.shape}, {chosen.dtype}")
+        if not len(self.running):
+            self.running = np.full(count, -1)
+        return np.flatnonzero(chosen)
+
+    def check(self, seen: Mapping[str, Array], done: Mapping[str, Array]) -> None:
+        """Compare what environments show, and how transitions ended, with the columns; the first of it makes them.
+
+        Raises:
+            InvalidValueError: other components, dtypes or shapes.
+        """
+        roles = {"observation", "transition"} if done else {"observation"}
+        names = {name for name, column in self.columns.items() if column.role in roles}
+        if names == {*seen, *done} and self.rows.fits({**seen, **done}):
+            return
+        row: dict[str, Any] = dict.fromkeys(TRANSITIONS, np.zeros(1, bool)) | {n: v[:1] for n, v in done.items()}
+        episode = Episode(observation={name: values[:1].repeat(2, axis=0) for name, values in seen.items()}, **row)
+        self.accept({name: c for name, c in describe_episode(episode, "raw").items() if c.role in roles})
+
     def append(self, facts: Sequence[Facts], num_rows: int = 1) -> Indices:
         """Begin episodes of length 0 with room for so many rows each; return their numbers.
 
@@ -130,6 +163,30 @@ class EpisodeStore:
             self.write_out(number)
         self.remove(leaving)
         self.num_evicted += len(leaving)
+
+    def sample(
+        self, rng: np.random.Generator, batch_size: int, num_steps: int, frame_skip: int, columns: Sequence[str]
+    ) -> dict[str, Array]:
+        """Draw clips (see `ReplayBuffer.sample`).
+
+        Raises:
+            DatasetError: no episode is long enough.
+        """
+        span = (num_steps - 1) * frame_skip
+        drawn = self.layout.draw(rng, batch_size, span)
+        if drawn is None:
+            raise DatasetError(
+                f"the buffer has no clip of {num_steps} observations {frame_skip} apart ({span} transitions): its "
+                f"longest episode has {self.layout.lengths.max(initial=0)}. Add more, or ask for shorter clips."
+            )
+        episode, first = (part[:, None] for part in drawn)
+        seen = self.layout.rows(episode, first + np.arange(num_steps) * frame_skip)
+        done = self.layout.rows(episode, first + np.arange(span)).reshape(batch_size, num_steps - 1, frame_skip)
+        batch = {n: self.rows.read(n, seen if self.columns[n].role == "observation" else done) for n in columns}
+        if "action" in batch:
+            size = frame_skip * self.columns["action"].size
+            batch["action"] = batch["action"].reshape(batch_size, num_steps - 1, size)
+        return batch
 
     def write_out(self, number: int) -> bool:
         """Write an episode if it is not on disk; return whether it was written."""

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from swm.core.errors import InvalidValueError, UnknownNameError
 from swm.core.seeding import make_rng
 from swm.data import access
-from swm.data.agreement import agreed_columns, check_distinct, kept_columns
 from swm.data.condition import parse_condition
 from swm.data.dataset import Dataset
 from swm.data.location import Location
 from swm.data.selection import Condition, check_episodes, summaries
-from swm.data.transfer_job import Part, TransferJob, WriterOptions
-from swm.data.transfer_run import TransferReport, run
+from swm.data.transfer.agreement import agreed_columns, check_distinct, kept_columns
+from swm.data.transfer.job import Part, TransferJob, WriterOptions
+from swm.data.transfer.run import TransferReport, run
 
 __all__ = ["TransferReport", "convert", "filter", "merge", "split"]
 

@@ -2,24 +2,22 @@
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from swm.core.errors import DatasetError, InvalidValueError, ShapeError
+from swm.core.errors import InvalidValueError
 from swm.core.seeding import make_rng
 from swm.data.clips import Batch
 from swm.data.columns import Array, Column, describe_episode, select
 from swm.data.dataset import Dataset, check_dataset
-from swm.data.encoded import EncodedPictures, EncodedVideo
 from swm.data.episode import TRANSITIONS, Episode
 from swm.data.formats.base import Writer
 from swm.data.metadata import dump
-from swm.data.pages import PAGE_ROWS, Indices
-from swm.data.replay_reader import SnapshotReader
-from swm.data.replay_store import EpisodeStore, Facts
+from swm.data.replay.pages import PAGE_ROWS
+from swm.data.replay.snapshot import SnapshotReader
+from swm.data.replay.store import EpisodeStore, Facts
 
 Mask = NDArray[np.bool_]
 
@@ -141,11 +139,7 @@ class ReplayBuffer:
         self._add(episode, is_stored=False)
 
     def _add(self, episode: Episode, *, is_stored: bool) -> None:
-        observation = {
-            name: array.decode() if isinstance(array, EncodedPictures | EncodedVideo) else array
-            for name, array in episode.observation.items()
-        }
-        episode = replace(episode, observation=observation)
+        episode = episode.decoded()
         columns = describe_episode(episode, "raw")
         payload = {name: array.copy() for name, array in episode.payload.items()}
         facts = Facts(metadata=dump(episode.metadata), payload=payload, is_stored=is_stored)
@@ -154,7 +148,7 @@ class ReplayBuffer:
             number = self._store.append([facts], episode.num_steps + 1)
             layout = self._store.layout
             rows = layout.rows(layout.find(number), np.arange(episode.num_steps + 1))
-            self._store.rows.write(observation, rows)
+            self._store.rows.write(episode.observation, rows)
             self._store.rows.write({name: getattr(episode, name) for name in TRANSITIONS}, rows[:-1])
             self._store.lengthen(number, episode.num_steps)
             self._store.version += 1
@@ -179,8 +173,8 @@ class ReplayBuffer:
         arrays = {name: np.asarray(values) for name, values in observation.items()}
         texts = ["{}"] * len(next(iter(arrays.values()), ())) if metadata is None else [*map(dump, metadata)]
         with self._lock:
-            envs = self._envs({**arrays, "metadata": np.array(texts)}, mask)
-            self._check(arrays, {})
+            envs = self._store.envs({**arrays, "metadata": np.array(texts)}, mask)
+            self._store.check(arrays, {})
             self.cut(mask)
             numbers = self._store.append([Facts(metadata=texts[env]) for env in envs])
             layout = self._store.layout
@@ -227,14 +221,14 @@ class ReplayBuffer:
         )
         done = {name: np.asarray(values) for name, values in zip(TRANSITIONS, given, strict=True)}
         with self._lock:
-            envs = self._envs({**seen, **done}, mask)
+            envs = self._store.envs({**seen, **done}, mask)
             numbers = self._store.running[envs]
             if (numbers < 0).any():
                 raise InvalidValueError(
                     f"the environments {envs[numbers < 0].tolist()} have no running episode. Call begin() with what "
                     f"they show after their reset, or leave them out by the mask."
                 )
-            self._check(seen, done)
+            self._store.check(seen, done)
             self._store.grow(numbers)
             layout = self._store.layout
             index = layout.find(numbers)
@@ -264,29 +258,6 @@ class ReplayBuffer:
                     self._store.remove(np.array([number]))
                 self._store.running[self._store.running == number] = -1
             self._store.version += 1
-
-    def _envs(self, arrays: Mapping[str, Array], mask: Mask | None) -> Indices:
-        """The environments of a mask, after a look at N."""
-        count = len(self._store.running) or next((v.shape[0] for v in arrays.values() if v.ndim), 0)
-        for name, values in arrays.items():
-            if values.ndim == 0 or len(values) != count:
-                raise ShapeError(f"{name!r}", f"one row for each of {count} environments", f"shape {values.shape}")
-        chosen = np.ones(count, bool) if mask is None else np.asarray(mask)
-        if chosen.shape != (count,) or chosen.dtype != np.bool_:
-            raise ShapeError("mask", f"shape ({count},), bool", f"shape {chosen.shape}, {chosen.dtype}")
-        if not len(self._store.running):
-            self._store.running = np.full(count, -1)
-        return np.flatnonzero(chosen)
-
-    def _check(self, seen: Mapping[str, Array], done: Mapping[str, Array]) -> None:
-        """Check what environments gave against the columns; the first of it makes them."""
-        roles = {"observation", "transition"} if done else {"observation"}
-        names = {name for name, column in self.columns.items() if column.role in roles}
-        if names == {*seen, *done} and self._store.rows.fits({**seen, **done}):
-            return
-        row: dict[str, Any] = dict.fromkeys(TRANSITIONS, np.zeros(1, bool)) | {n: v[:1] for n, v in done.items()}
-        episode = Episode(observation={name: values[:1].repeat(2, axis=0) for name, values in seen.items()}, **row)
-        self._store.accept({name: c for name, c in describe_episode(episode, "raw").items() if c.role in roles})
 
     # ------------------------------------------------------------------------------------- writing
 
@@ -331,32 +302,17 @@ class ReplayBuffer:
 
         Raises:
             UnknownNameError: no such column.
+            InvalidValueError: a number below 1.
             DatasetError: no episode is long enough.
         """
         for name, value in (("batch_size", batch_size), ("num_steps", num_steps), ("frame_skip", frame_skip)):
             if value < 1:
                 raise InvalidValueError(f"{name} must be at least 1, got {value!r}.")
-        span = (num_steps - 1) * frame_skip
         with self._lock:
-            layout = self._store.layout
-            drawn = layout.draw(self._rng if rng is None else rng, batch_size, span)
-            if drawn is None:
-                raise DatasetError(
-                    f"the buffer has no clip of {num_steps} observations {frame_skip} apart ({span} transitions): its "
-                    f"longest episode has {layout.lengths.max(initial=0)}. Add more, or ask for shorter clips."
-                )
-            episode, first = (part[:, None] for part in drawn)
-            seen = layout.rows(episode, first + np.arange(num_steps) * frame_skip)
-            done = layout.rows(episode, first + np.arange(span)).reshape(batch_size, num_steps - 1, frame_skip)
             if columns is None:
                 columns = [c.name for c in self.columns.values() if c.role == "observation" or c.name == "action"]
-            batch = {}
-            for name in select(self.columns, columns):
-                column = self.columns[name]
-                batch[name] = self._store.rows.read(name, seen if column.role == "observation" else done)
-                if name == "action":
-                    batch[name] = batch[name].reshape(batch_size, num_steps - 1, frame_skip * column.size)
-            return batch
+            chosen = select(self.columns, columns)
+            return self._store.sample(self._rng if rng is None else rng, batch_size, num_steps, frame_skip, chosen)
 
     def dataset(self) -> Dataset:
         """What is in the buffer now, as a dataset: for clips with goals, statistics, a look, or a copy on disk.
