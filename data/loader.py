@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _THREADS = 2
 """That read ahead: while one waits for the pictures of its batch, another prepares or copies its own."""
-_HELD = 4
+_HELD = 8
 """Batches of worker processes that the caller may keep at no cost."""
 
 Read = Callable[[Rows, Keys], Batch]

@@ -9,6 +9,7 @@ import os
 import pickle
 import signal
 import tempfile
+import threading
 import traceback
 import weakref
 from collections import deque
@@ -31,6 +32,7 @@ REQUESTS = 2
 """Per worker: one that it reads and one that waits, so that it need not wait itself."""
 
 _ALIGNMENT = 64
+_CHUNK = 1 << 20
 _PATIENCE = 5.0
 """Seconds until a worker that hung up is taken for one that runs on."""
 
@@ -74,14 +76,15 @@ def _map_slots(num_slots: int, slot_bytes: int, handle: Any) -> _Slots:
 
 def _make_file(num_bytes: int) -> int:
     """A file without a name: in memory where the system has that, else in the folder for temporary files."""
-    try:
-        if hasattr(os, "memfd_create"):
+    if hasattr(os, "memfd_create"):  # unlike /dev/shm, which containers often limit to 64 MB
+        with contextlib.suppress(OSError):
             file = os.memfd_create("swm-batches")
             os.ftruncate(file, num_bytes)
             return file
+    try:
         with tempfile.TemporaryFile() as made:
-            for begin in range(0, num_bytes, mmap.PAGESIZE):  # or a full disk would be a crash later
-                made.write(bytes(min(mmap.PAGESIZE, num_bytes - begin)))
+            for begin in range(0, num_bytes, _CHUNK):  # written, or a full disk would be a crash later
+                made.write(bytes(min(_CHUNK, num_bytes - begin)))
             made.flush()
             return os.dup(made.fileno())
     except OSError as error:
@@ -122,10 +125,10 @@ class WorkerPool:
         pickled = pickle.dumps(clips)
         self._slots = _Slots(REQUESTS * num_workers + num_held, _batch_bytes(clips, batch_size))
         self._free = deque(range(self._slots.shape[0]))
-        self._owner, self._failed = os.getpid(), False
+        self._owner, self._failed, self._lock = os.getpid(), False, threading.Lock()
         context = multiprocessing.get_context("forkserver")
         # the server of new processes imports these once instead of each worker for itself
-        context.set_forkserver_preload(["__main__", __name__])
+        context.set_forkserver_preload(["__main__", "torch", __name__])
         try:
             workers = [self._start(context, number, pickled) for number in range(num_workers)]
         except (EOFError, OSError) as error:
@@ -138,7 +141,8 @@ class WorkerPool:
         self._idle: SimpleQueue[_Seat] = SimpleQueue()
         for seat in itertools.chain(*zip(*workers, strict=True)):  # the first requests go to different workers
             self._idle.put(seat)
-        weakref.finalize(self, _end, [seat.channel for seats in workers for seat in seats], self._owner)
+        channels = [seat.channel for seats in workers for seat in seats]
+        self.close = weakref.finalize(self, _end, channels, self._owner)
 
     def _start(self, context: Any, number: int, pickled: bytes) -> list[_Seat]:
         pipes = [context.Pipe() for _ in range(REQUESTS)]
@@ -172,7 +176,8 @@ class WorkerPool:
             answer: Answer = seat.channel.recv()
         except (EOFError, OSError) as error:
             self._failed = True
-            raise DatasetError(_describe_end(seat)) from error
+            with self._lock:  # one thread at a time may wait for a process
+                raise DatasetError(_describe_end(seat)) from error
         finally:
             self._idle.put(seat)
         if isinstance(answer, Exception):
