@@ -210,16 +210,20 @@ def _batch_bytes(clips: Clips | Mixture, batch_size: int) -> int:
 
 
 def _describe_end(seat: _Seat) -> str:
+    """What became of a process that hung up."""
     seat.process.join(_PATIENCE)
     code = seat.process.exitcode
-    how = "hung up" if code is None else f"ended with exit code {code}"
     if code is not None and code < 0:
-        how = f"was killed by signal {-code} ({signal.strsignal(-code)})"
-    return (
-        f"worker process {seat.number} of the loader (pid {seat.process.pid}) {how} before it had read its batch. A "
-        f"system kills processes when memory runs out: use fewer workers or a smaller batch, or num_workers=0, which "
-        f"has none. What the process itself had to say went to the standard error stream."
-    )
+        how = (
+            f"was killed by signal {-code} ({signal.strsignal(-code)}). A system kills processes when memory runs "
+            f"out: use fewer workers or a smaller batch"
+        )
+    else:
+        how = (
+            f"ended with exit code {code}. What it had to say went to the standard error stream. A script that uses "
+            f'workers needs `if __name__ == "__main__":` around what it does'
+        )
+    return f"worker process {seat.number} of the loader (pid {seat.process.pid}) {how}, or use num_workers=0."
 
 
 def _end(channels: "Iterable[connection.Connection[Any, Any]]", owner: int) -> None:

@@ -9,6 +9,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
 import warnings
@@ -194,8 +195,7 @@ def test_a_killed_worker_is_an_error_that_names_it_and_the_next_iteration_has_ne
     assert victim.pid is not None
     os.kill(victim.pid, signal.SIGKILL)
     with pytest.raises(DatasetError, match=rf"worker process \d of the loader \(pid {victim.pid}\) was killed by sig"):
-        for batch in itertools.islice(stream, 10):
-            got.append(batch)
+        got.extend(itertools.islice(stream, 10))
     got += as_tensors(iter(loader), 12 - len(got))
     for one, other in zip(got, expected, strict=True):
         assert_equal(one, other)
@@ -240,7 +240,7 @@ def test_a_fork_leaves_the_workers_of_its_parent_alone(clips: swm.data.Clips, po
 def test_a_closed_pool_says_so(pool: workers.WorkerPool) -> None:
     ask(pool, 0)
     pool.close()
-    with pytest.raises(DatasetError, match="worker process 0 of the loader .* ended with exit code 0"):
+    with pytest.raises(DatasetError, match=r"worker process 0 of the loader .* ended with exit code 0"):
         ask(pool, 0)
 
 
@@ -256,7 +256,7 @@ def test_the_memory_has_no_name_and_is_reserved_where_it_must_be(monkeypatch: py
     def full(*_: Any, **__: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(workers.tempfile, "TemporaryFile", full)
+    monkeypatch.setattr(tempfile, "TemporaryFile", full)
     with pytest.raises(DatasetError, match=r"need \d+ bytes of shared memory.*No space left.*num_workers=0"):
         workers._Slots(2, 5000)
 
