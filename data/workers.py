@@ -2,96 +2,30 @@
 
 import contextlib
 import itertools
-import math
-import mmap
 import multiprocessing
 import os
 import pickle
 import signal
-import tempfile
 import threading
 import traceback
 import weakref
-from collections import deque
 from collections.abc import Iterable
-from multiprocessing import connection, reduction
+from multiprocessing import connection
 from multiprocessing.process import BaseProcess
 from queue import SimpleQueue
 from typing import Any, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
 from swm.core.errors import DatasetError
 from swm.data.clips import Batch, Clips, Rows
-from swm.data.columns import Array
 from swm.data.mixture import Mixture
 from swm.data.order import Keys
+from swm.data.shared import Packed, SharedSlots, batch_bytes, pack, unpack
 
 REQUESTS = 2
 """Per worker: one that it reads and one that waits, so that it need not wait itself."""
 
-_ALIGNMENT = 64
-_CHUNK = 1 << 20
 _PATIENCE = 5.0
 """Seconds until a worker that hung up is taken for one that runs on."""
-
-Answer = list[tuple[str, Any]] | Exception
-"""Column -> `_Place` in the slot, or the array itself."""
-
-
-class _Place(NamedTuple):
-    """Where an array lies in a slot."""
-
-    offset: int
-    shape: tuple[int, ...]
-    dtype: str
-
-
-class _Slots:
-    """Pieces of memory, equally long, that processes share. It has no name and is gone with the last of them."""
-
-    def __init__(self, num_slots: int, slot_bytes: int, file: int | None = None) -> None:
-        """Map the memory behind a file descriptor, or make it.
-
-        Raises:
-            DatasetError: there is no room for it.
-        """
-        self.shape = num_slots, -(-slot_bytes // mmap.PAGESIZE) * mmap.PAGESIZE
-        num_bytes = max(1, math.prod(self.shape))
-        self.file = _make_file(num_bytes) if file is None else file
-        self._memory = mmap.mmap(self.file, num_bytes)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _map_slots, (*self.shape, reduction.DupFd(self.file))
-
-    def __getitem__(self, slot: int) -> NDArray[np.uint8]:
-        """The bytes of a slot. Every array and tensor that is made of them keeps this array alive."""
-        return np.frombuffer(self._memory, np.uint8, self.shape[1], slot * self.shape[1])
-
-
-def _map_slots(num_slots: int, slot_bytes: int, handle: Any) -> _Slots:
-    return _Slots(num_slots, slot_bytes, handle.detach())
-
-
-def _make_file(num_bytes: int) -> int:
-    """A file without a name: in memory where the system has that, else in the folder for temporary files."""
-    if hasattr(os, "memfd_create"):  # unlike /dev/shm, which containers often limit to 64 MB
-        with contextlib.suppress(OSError):
-            file = os.memfd_create("swm-batches")
-            os.ftruncate(file, num_bytes)
-            return file
-    try:
-        with tempfile.TemporaryFile() as made:
-            for begin in range(0, num_bytes, _CHUNK):  # written, or a full disk would be a crash later
-                made.write(bytes(min(_CHUNK, num_bytes - begin)))
-            made.flush()
-            return os.dup(made.fileno())
-    except OSError as error:
-        raise DatasetError(
-            f"the workers of a loader need {num_bytes} bytes of shared memory for their batches, and there is no room "
-            f"({error}). Use fewer workers, a smaller batch, or num_workers=0."
-        ) from error
 
 
 class _Seat(NamedTuple):
@@ -123,8 +57,7 @@ class WorkerPool:
             DatasetError: there is no room for the shared memory, or processes cannot be started.
         """
         pickled = pickle.dumps(clips)
-        self._slots = _Slots(REQUESTS * num_workers + num_held, _batch_bytes(clips, batch_size))
-        self._free = deque(range(self._slots.shape[0]))
+        self._slots = SharedSlots(REQUESTS * num_workers + num_held, batch_bytes(clips, batch_size))
         self._owner, self._failed, self._lock = os.getpid(), False, threading.Lock()
         context = multiprocessing.get_context("forkserver")
         # the server of new processes imports these once instead of each worker for itself
@@ -169,11 +102,11 @@ class WorkerPool:
             Exception: what was raised there, with its traceback as a note.
             DatasetError: the process is gone.
         """
-        slot, memory = self._take_slot()
+        slot, memory = self._slots.take()
         seat = self._idle.get()
         try:
             seat.channel.send((slot, indices, keys))
-            answer: Answer = seat.channel.recv()
+            answer: Packed | Exception = seat.channel.recv()
         except (EOFError, OSError) as error:
             self._failed = True
             with self._lock:  # one thread at a time may wait for a process
@@ -182,31 +115,7 @@ class WorkerPool:
             self._idle.put(seat)
         if isinstance(answer, Exception):
             raise answer
-        return {
-            name: np.ndarray(where.shape, where.dtype, memory, where.offset) if isinstance(where, _Place) else where
-            for name, where in answer
-        }
-
-    def _take_slot(self) -> tuple[int | None, NDArray[np.uint8] | None]:
-        """A free slot and its memory, with whose last reference the slot is free again."""
-        try:
-            slot = self._free.pop()  # the one used last, whose pages are at hand
-        except IndexError:
-            return None, None
-        memory = self._slots[slot]
-        weakref.finalize(memory, self._free.append, slot).atexit = False
-        return slot, memory
-
-
-def _batch_bytes(clips: Clips | Mixture, batch_size: int) -> int:
-    """Bytes of a batch without its texts, whose width varies."""
-    one = next(iter(clips.components.values())) if isinstance(clips, Mixture) else clips
-    sizes = [
-        batch_size * math.prod(shape) * np.dtype(dtype).itemsize
-        for dtype, shape in one.kinds().values()
-        if dtype != "str"
-    ]
-    return sum(size + _ALIGNMENT for size in sizes)
+        return unpack(memory, answer)
 
 
 def _describe_end(seat: _Seat) -> str:
@@ -239,7 +148,7 @@ def _end(channels: "Iterable[connection.Connection[Any, Any]]", owner: int) -> N
 # ------------------------------------------------------------------------------------ in a worker
 
 
-def _work(channels: "list[connection.Connection[Any, Any]]", slots: _Slots, pickled: bytes) -> None:
+def _work(channels: "list[connection.Connection[Any, Any]]", slots: SharedSlots, pickled: bytes) -> None:
     """Answer requests until told to end, or until nobody is there any more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that asks decides what an interrupt means
     clips: Clips | Mixture | None = None
@@ -252,25 +161,10 @@ def _work(channels: "list[connection.Connection[Any, Any]]", slots: _Slots, pick
                 slot, indices, keys = request
                 try:
                     clips = pickle.loads(pickled) if clips is None else clips
-                    answer: Answer = _fill(None if slot is None else slots[slot], clips.read(indices, keys))
+                    answer: Packed | Exception = pack(clips.read(indices, keys), None if slot is None else slots[slot])
                 except Exception as error:
                     answer = _portable(error)
                 channel.send(answer)
-
-
-def _fill(memory: NDArray[np.uint8] | None, batch: Batch) -> Answer:
-    """Put what fits into the slot."""
-    places: list[tuple[str, _Place | Array]] = []
-    end = 0
-    for name, values in batch.items():
-        begin = -(-end // _ALIGNMENT) * _ALIGNMENT
-        if memory is None or values.dtype.kind == "U" or begin + values.nbytes > len(memory):
-            places.append((name, values))
-            continue
-        np.ndarray(values.shape, values.dtype, memory, begin)[...] = values
-        places.append((name, _Place(begin, values.shape, values.dtype.str)))
-        end = begin + values.nbytes
-    return places
 
 
 def _portable(error: Exception) -> Exception:

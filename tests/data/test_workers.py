@@ -23,7 +23,7 @@ import torch
 
 import swm.data
 from swm.core.errors import DatasetError
-from swm.data import workers
+from swm.data import shared, workers
 from swm.data.mixture import Mixture
 from swm.data.order import make_keys
 
@@ -98,28 +98,28 @@ def test_batches_outlive_their_loader(clips: swm.data.Clips) -> None:
 
 
 def test_a_slot_is_used_again_once_nothing_refers_to_it(clips: swm.data.Clips, pool: workers.WorkerPool) -> None:
-    total = len(pool._free)
+    total = len(pool._slots._free)
     for number in range(3 * total):
         batch = ask(pool, number % 8)
         state = torch.from_numpy(batch["state"])[1:]
-        assert len(pool._free) == total - 1
+        assert len(pool._slots._free) == total - 1
         del batch
         gc.collect()
-        assert len(pool._free) == total - 1
+        assert len(pool._slots._free) == total - 1
         del state
-        assert len(pool._free) == total
+        assert len(pool._slots._free) == total
 
 
 def test_without_a_free_slot_batches_still_come(clips: swm.data.Clips, pool: workers.WorkerPool) -> None:
-    total = len(pool._free)
+    total = len(pool._slots._free)
     kept = [ask(pool, number) for number in range(total + 3)]
-    assert not pool._free
+    assert not pool._slots._free
     for number, batch in enumerate(kept):
         assert_equal(batch, clips.__getitems__(np.arange(number, number + BATCH)))
         for values in batch.values():
             values[...] = 0  # all are the caller's own
     del kept, batch, values
-    assert len(pool._free) == total
+    assert len(pool._slots._free) == total
 
 
 def test_what_does_not_fit_into_a_slot_comes_too(clips: swm.data.Clips) -> None:
@@ -130,7 +130,7 @@ def test_what_does_not_fit_into_a_slot_comes_too(clips: swm.data.Clips) -> None:
 def test_an_error_is_the_one_that_was_raised_there_and_comes_once(
     clips: swm.data.Clips, pool: workers.WorkerPool
 ) -> None:
-    total = len(pool._free)
+    total = len(pool._slots._free)
     indices = np.array([len(clips)])
     try:
         clips.read(indices, make_keys(0, indices))
@@ -143,7 +143,7 @@ def test_an_error_is_the_one_that_was_raised_there_and_comes_once(
     del caught
     assert_equal(ask(pool, 0), clips.__getitems__(np.arange(BATCH)))
     gc.collect()
-    assert len(pool._free) == total
+    assert len(pool._slots._free) == total
     assert pool.is_usable
 
 
@@ -246,7 +246,7 @@ def test_a_closed_pool_says_so(pool: workers.WorkerPool) -> None:
 
 def test_the_memory_has_no_name_and_is_reserved_where_it_must_be(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "memfd_create", raising=False)
-    slots = workers._Slots(2, 5000)
+    slots = shared.SharedSlots(2, 5000)
     slots[1][:] = 7
     assert slots[0].sum() == 0
     assert os.fstat(slots.file).st_nlink == 0
@@ -258,7 +258,7 @@ def test_the_memory_has_no_name_and_is_reserved_where_it_must_be(monkeypatch: py
 
     monkeypatch.setattr(tempfile, "TemporaryFile", full)
     with pytest.raises(DatasetError, match=r"need \d+ bytes of shared memory.*No space left.*num_workers=0"):
-        workers._Slots(2, 5000)
+        shared.SharedSlots(2, 5000)
 
 
 SCRIPT = """
