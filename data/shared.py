@@ -20,6 +20,8 @@ from swm.data.mixture import Mixture
 
 _ALIGNMENT = 64
 _CHUNK = 1 << 20
+_NUMBERS = "biufc"
+"""Kinds of dtypes whose bytes are all there is to a value."""
 
 
 class _Place(NamedTuple):
@@ -111,7 +113,7 @@ def pack(batch: Batch, memory: NDArray[np.uint8] | None) -> Packed:
     end = 0
     for name, values in batch.items():
         begin = -(-end // _ALIGNMENT) * _ALIGNMENT
-        if memory is None or values.dtype.kind == "U" or begin + values.nbytes > len(memory):
+        if memory is None or values.dtype.kind not in _NUMBERS or begin + values.nbytes > len(memory):
             places.append((name, values))
             continue
         np.ndarray(values.shape, values.dtype, memory, begin)[...] = values
