@@ -1,27 +1,29 @@
 """Shuffled batches of clips as tensors: endless, deterministic, and resumable at any step."""
 
 import itertools
-import multiprocessing
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from swm.core.errors import InvalidValueError
-from swm.data.clips import Batch, Clips
+from swm.data.clips import Batch, Clips, Rows
 from swm.data.mixture import Mixture
-from swm.data.order import Order, PlainOrder, ShuffledOrder, Slots, WeightedOrder
+from swm.data.order import Keys, Order, PlainOrder, ShuffledOrder, Slots, WeightedOrder
+from swm.data.workers import REQUESTS, WorkerPool
 
 if TYPE_CHECKING:
     import torch
 
     TensorBatch = dict[str, torch.Tensor]
 
-_PREFETCH = 2
-"""Batches that wait per worker process."""
-_READ_AHEAD = 2
-"""Threads that read ahead: while one waits for the pictures of its batch, another prepares or copies its own."""
+_THREADS = 2
+"""That read ahead: while one waits for the pictures of its batch, another prepares or copies its own."""
+_HELD = 8
+"""Batches of worker processes that the caller may keep at no cost."""
+
+Read = Callable[[Rows, Keys], Batch]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +119,7 @@ class Loader:
             )
         self.clips = clips
         self._seed = seed
+        self._batch_size = batch_size
         self._schedule = _Schedule(
             num_clips=total, global_batch_size=whole, drop_last=drop_last, rank=rank, world_size=world_size
         )
@@ -124,7 +127,7 @@ class Loader:
         self._num_workers = num_workers
         self._pin_memory = pin_memory
         self._epoch, self._batch = 0, 0
-        self._pools: dict[str, Any] = {}
+        self._pool: WorkerPool | None = None
 
     def _make_order(self) -> Order:
         if isinstance(self.clips, Mixture) and self.clips.weights is not None:
@@ -167,7 +170,7 @@ class Loader:
 
     def __iter__(self) -> "Iterator[TensorBatch]":
         """Hand out batches without end."""
-        for batch in self._load("stream", self._schedule.endless(self._order, self._epoch, self._batch)):
+        for batch in self._load(self._schedule.endless(self._order, self._epoch, self._batch)):
             self._batch += 1
             if self._batch == len(self):
                 self._epoch, self._batch = self._epoch + 1, 0
@@ -180,49 +183,18 @@ class Loader:
             shuffle: whether in a shuffled order, always the same, instead of the clips' own.
         """
         order = ShuffledOrder(seed=self._seed, num_clips=len(self.clips)) if shuffle else PlainOrder(seed=self._seed)
-        yield from self._load("epoch", self._schedule.batches(order, 0))
+        yield from self._load(self._schedule.batches(order, 0))
 
-    def _load(self, kind: str, batches: Iterator[Slots]) -> "Iterator[TensorBatch]":
+    def _load(self, batches: Iterator[Slots]) -> "Iterator[TensorBatch]":
         import torch
 
         pin_memory = torch.cuda.is_available() if self._pin_memory is None else self._pin_memory
         if self._num_workers == 0:
-            return _read_ahead(self.clips, batches, pin_memory)
-        if kind not in self._pools:
-            # the server of new processes imports these once instead of each worker for itself
-            multiprocessing.set_forkserver_preload(["__main__", "torch", "swm.data.loader"])
-            self._pools[kind] = torch.utils.data.DataLoader(
-                _Fetch(self.clips),  # type: ignore[arg-type]
-                batch_sampler=_Source(),  # type: ignore[arg-type]
-                num_workers=self._num_workers,
-                collate_fn=to_tensors,  # type: ignore[arg-type]
-                multiprocessing_context="forkserver",
-                persistent_workers=True,
-                prefetch_factor=_PREFETCH,
-                pin_memory=pin_memory,
-            )
-        pool = self._pools[kind]
-        pool.batch_sampler.batches = batches
-        return iter(pool)
-
-
-class _Source:
-    """A batch sampler that can be pointed at other batches while its workers stay."""
-
-    batches: Iterable[Slots] = ()
-
-    def __iter__(self) -> Iterator[Slots]:
-        return iter(self.batches)
-
-
-class _Fetch:
-    """What a worker process asks for batches."""
-
-    def __init__(self, clips: Clips | Mixture) -> None:
-        self._clips = clips
-
-    def __getitems__(self, slots: Slots) -> Batch:
-        return self._clips.read(*slots)
+            return _read_ahead(self.clips.read, batches, pin_memory, _THREADS, _THREADS + 1)
+        if self._pool is None or not self._pool.is_usable:
+            self._pool = WorkerPool(self.clips, self._batch_size, self._num_workers, _HELD)
+        requests = REQUESTS * self._num_workers
+        return _read_ahead(self._pool.read, batches, pin_memory, requests, requests)
 
 
 def to_tensors(batch: Batch) -> "TensorBatch":
@@ -235,16 +207,18 @@ def to_tensors(batch: Batch) -> "TensorBatch":
     }
 
 
-def _read_ahead(clips: Clips | Mixture, batches: Iterator[Slots], pin_memory: bool) -> "Iterator[TensorBatch]":
+def _read_ahead(
+    read: Read, batches: Iterator[Slots], pin_memory: bool, num_threads: int, num_ahead: int
+) -> "Iterator[TensorBatch]":
     """Read the next batches in threads while the caller works; leaving the loop ends the threads."""
-    pool = ThreadPoolExecutor(_READ_AHEAD, thread_name_prefix="swm-loader")
+    pool = ThreadPoolExecutor(num_threads, thread_name_prefix="swm-loader")
 
     def load(slots: Slots) -> "TensorBatch":
-        batch = to_tensors(clips.read(*slots))
+        batch = to_tensors(read(*slots))
         return _pinned(batch) if pin_memory else batch
 
     try:
-        ahead = deque(pool.submit(load, slots) for slots in itertools.islice(batches, _READ_AHEAD + 1))
+        ahead = deque(pool.submit(load, slots) for slots in itertools.islice(batches, num_ahead))
         while ahead:
             batch = ahead.popleft().result()
             ahead.extend(pool.submit(load, slots) for slots in itertools.islice(batches, 1))
