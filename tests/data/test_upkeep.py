@@ -153,5 +153,5 @@ def test_bad_requests_are_refused(scattered: Any, make_episode: Any) -> None:
         writer.write(make_episode(0))
     with pytest.raises(DatasetError, match="of the format 'hdf5': only Lance datasets"):
         swm.data.compact(path.parent / "flat.h5")
-    with pytest.raises(DatasetError, match=r"has no version nine.*v1\.0-rc_1"):
+    with pytest.raises(DatasetError, match=r"has no version 'nine'.*v1\.0-rc_1"):
         swm.data.open(path, version="nine")
