@@ -169,7 +169,7 @@ def _why_unknown(location: Location) -> str:
     if not location.is_local:
         return f"no dataset at {location}: it holds no committed episode. Check the URI's spelling."
     path = location.path
-    if path.is_dir() and _is_free(path):
+    if path.is_dir() and all(name.startswith(".lock") for name in os.listdir(path)):
         return f"{path} is not a dataset: the folder is empty, no episode was ever committed there."
     if path.suffix == ".lance" and detect_format(Location.parse(path.parent)) is not None:
         return f"{path} is a part of the dataset {path.parent}. Open that."
