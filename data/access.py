@@ -6,7 +6,7 @@ import os
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from swm.core.errors import DatasetError, InvalidValueError
 from swm.core.registry import load_target
@@ -42,7 +42,7 @@ def create(
 
     Args:
         uri: a local path, or the URI of an object store for formats that can live there.
-        format: a row of `FORMATS`; None is that of the dataset, or ``"frames"`` for a new one.
+        format: a row of `FORMATS`; None is that of the dataset, or the one that has the codec for a new one.
         mode: ``"error"`` refuses an existing dataset, ``"append"`` continues it or begins one,
             ``"overwrite"`` replaces it once the first new shard is committed.
         codec: of pictures named ``pixels`` or ``pixels.<view>``: ``"jpeg"``, ``"png"`` or ``"raw"``
@@ -64,6 +64,7 @@ def create(
     Raises:
         DatasetError: the dataset exists, has another writer, or `uri` holds something else.
         UnknownNameError: no such format.
+        InvalidValueError: a number is out of range, or the format has no such codec.
     """
     location = Location.parse(uri, storage_options)
     options = WriteOptions(
@@ -82,8 +83,11 @@ def create(
         raise DatasetError(f"{location}: the format {format!r} is written on local disks alone.")
     free = not location.is_local or _is_free(location.path)  # first: another recorder may begin the dataset now
     found = detect_format(location)
-    name = format or found or "frames"
+    name = format or found or ("video" if codec in get_args(VideoCodec) else "frames")
     row = FORMATS[name]
+    if format in ("frames", "video") and codec is not None and (format == "video") != (codec in get_args(VideoCodec)):
+        able = ", ".join(get_args(VideoCodec if format == "video" else Codec))
+        raise InvalidValueError(f"the format {format!r} has no codec {codec!r}: it has {able}.")
     if found is None and not free:
         raise DatasetError(f"{location} exists and is not a dataset: nothing was touched. Choose another place.")
     if found is not None and found != name and mode != "error":

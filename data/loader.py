@@ -97,9 +97,13 @@ class Loader:
                 faster; None is whether there is one.
 
         Raises:
-            InvalidValueError: a number is out of range, there are fewer clips than a batch, or the
+            InvalidValueError: no clips, a number is out of range, there are fewer clips than a batch, or the
                 last batch of an epoch has fewer clips than there are ranks.
         """
+        if not isinstance(clips, Clips | Mixture):
+            raise InvalidValueError(f"a loader takes dataset.clips(...) or a Mixture of them, got {clips!r}.")
+                f"a loader takes clips or a mixture of them, got {clips!r}. Use dataset.clips(...)."
+            )
         if batch_size < 1 or num_workers < 0:
             raise InvalidValueError(
                 f"batch_size must be at least 1 and num_workers at least 0, got {batch_size!r} and {num_workers!r}."

@@ -50,7 +50,7 @@ def convert(
         columns: the observation components to keep; None is all. Transitions are always kept.
         overwrite: replace a dataset that is already at `dest`.
         progress: show a progress bar.
-        options: of the writer: ``codec``, ``quality``, ``crf``, ``fps``, ``shard_size``,
+        options: of the writer: ``codec``, ``quality``, ``chroma``, ``crf``, ``fps``, ``shard_size``,
             ``storage_options``, as `swm.data.create` takes them. Without a codec, quality or crf,
             pictures are copied as they are stored where the format can.
 

@@ -92,7 +92,7 @@ def _write(
     with _written_whole(job, mode) as (place, mode):
         provenance = {"transfer": job.recipe(options)}
         writer = access.create(place, format=job.format_name, mode=mode, provenance=provenance, **told)
-        taken = () if {"quality", "crf"} & options.keys() else _COPIED.get(job.format_name, ())
+        taken = () if {"quality", "chroma", "crf"} & options.keys() else _COPIED.get(job.format_name, ())
         copied = _stream(job, writer, done, taken, show=show)
     return copied, list(writer.notes)
 

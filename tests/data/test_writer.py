@@ -180,6 +180,14 @@ def test_bad_options_are_refused(option: dict[str, Any], kind: type[Exception], 
     assert not (tmp_path / "d").exists()
 
 
+def test_a_codec_of_the_other_layout_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidValueError, match=r"'frames' has no codec 'h264': it has jpeg, png, raw"):
+        swm.data.create(tmp_path / "d", format="frames", codec="h264")
+    with pytest.raises(InvalidValueError, match=r"'video' has no codec 'png': it has h264, h264-lossless, av1"):
+        swm.data.create(tmp_path / "d", format="video", codec="png")
+    assert not (tmp_path / "d").exists()
+
+
 def test_an_unknown_scheme_is_refused() -> None:
     for opened in (swm.data.open, swm.data.create):
         with pytest.raises(DatasetError, match=r"no store is known for ftp://.*s3://, gs://.*hf://"):

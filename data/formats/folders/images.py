@@ -139,7 +139,7 @@ class ImagesWriter(FolderWriter):
         blobs = pictures.blobs if isinstance(pictures, EncodedPictures) and pictures.codec == column.codec else None
         if blobs is None:
             array = np.ascontiguousarray(as_array(pictures))
-            blobs = codecs.encode(str(column.codec), array, self._options.quality)
+            blobs = codecs.encode(str(column.codec), array, self._options.quality, self._options.chroma)
         place.mkdir()
         for step, blob in enumerate(blobs):
             (place / f"{step:06d}{_suffix(column)}").write_bytes(blob)

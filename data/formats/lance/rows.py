@@ -17,12 +17,15 @@ Stored = Mapping[str, Any]
 
 
 def schemas(columns: Mapping[str, Column]) -> dict[str, pa.Schema]:
-    """Table -> its schema, the table that commits last."""
+    """Table -> its schema: videos first, by which their layout is known, and the table that commits last."""
     empty = {c.name: np.empty((0, *c.shape), "U1" if c.dtype == "str" else c.dtype) for c in columns.values()}
-    found = {tables.STEPS: _steps(columns, [empty], np.empty(0, np.bool_)).schema}
+    found = {
+        tables.STEPS: _steps(columns, [empty], np.empty(0, np.bool_)).schema,
+        tables.EPISODES: EPISODE_SCHEMA.with_metadata(header(columns)),
+    }
     if any(map(is_video, columns.values())):
-        found[tables.VIDEOS] = video_schema().with_metadata(header(columns))
-    return {**found, tables.EPISODES: EPISODE_SCHEMA.with_metadata(header(columns))}
+        found = {tables.VIDEOS: video_schema().with_metadata(header(columns)), **found}
+    return found
 
 
 def content(columns: Mapping[str, Column], stored: Sequence[Stored], lengths: Sequence[int]) -> dict[str, pa.Table]:
