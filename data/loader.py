@@ -102,8 +102,6 @@ class Loader:
         """
         if not isinstance(clips, Clips | Mixture):
             raise InvalidValueError(f"a loader takes dataset.clips(...) or a Mixture of them, got {clips!r}.")
-                f"a loader takes clips or a mixture of them, got {clips!r}. Use dataset.clips(...)."
-            )
         if batch_size < 1 or num_workers < 0:
             raise InvalidValueError(
                 f"batch_size must be at least 1 and num_workers at least 0, got {batch_size!r} and {num_workers!r}."
