@@ -2,8 +2,7 @@
 
 import shutil
 from collections.abc import Mapping
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import pyarrow.compute
@@ -11,9 +10,10 @@ import pyarrow.compute
 from swm.core.errors import DatasetError, InvalidValueError
 from swm.core.provenance import describe_software
 from swm.data import codecs, videos
-from swm.data.columns import Column, check_same, describe_episode
+from swm.data.columns import Column, check_same, describe_episode, is_view
 from swm.data.encoded import Codec, EncodedPictures, EncodedVideo, VideoCodec
 from swm.data.episode import Episode
+from swm.data.formats.base import ClosedOnExit
 from swm.data.formats.lance import rows as lance_rows
 from swm.data.formats.lance import tables
 from swm.data.formats.lance.layout import checksum, is_video, pack_payload, read_header
@@ -25,7 +25,7 @@ from swm.data.options import WriteOptions
 _SHARD_BYTES = 256 << 20
 
 
-class FramesWriter:
+class FramesWriter(ClosedOnExit):
     """Appends episodes to a dataset in Lance tables (see `swm.data.formats.Writer`).
 
     A shard's steps and videos are committed first and its episode rows second; the second commit
@@ -164,7 +164,7 @@ class FramesWriter:
     def _codec(self) -> Codec | VideoCodec:
         """Of new pictures: as asked, else the dataset's own."""
         columns = self._columns or {}
-        own = [c.codec for name, c in columns.items() if c.codec is not None and name.partition(".")[0] == "pixels"]
+        own = [c.codec for name, c in columns.items() if c.codec is not None and is_view(name)]
         return self._options.codec or (own[0] if own else self.default_codec)
 
     def _encode(self, column: Column, array: Any) -> Any:
@@ -259,14 +259,6 @@ class FramesWriter:
             tables.forget_old_versions(table)
         if tables.VIDEOS not in self._tables and self._location.is_local:
             shutil.rmtree(self._location.path / tables.VIDEOS, ignore_errors=True)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 class VideoWriter(FramesWriter):
