@@ -1,4 +1,4 @@
-"""Whether memory stays flat: over 10,000 batches of every layout, and over 1,000 written or recorded episodes.
+"""Whether memory stays flat: over 10,000 batches of our main formats, and over 1,000 written or recorded episodes.
 
 Run: ``python tests/bench/bench_memory.py``. The first tenth of a run is its warm-up; the median of the
 second tenth is compared with that of the last. Batches of 64 windows of four pictures of 64 x 64, no
@@ -22,7 +22,7 @@ from swm.core.config import write_json
 from swm.core.provenance import describe_hardware, describe_software
 from tests.bench.readers.processes import BENCH, environment
 
-LAYOUTS = ("frames", "video", "hdf5", "mp4", "images", "lerobot")
+LAYOUTS = ("frames", "video", "hdf5")
 
 
 def run_case(kind: str, layout: str, count: int) -> list[list[float]] | str:
