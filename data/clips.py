@@ -1,6 +1,7 @@
 """Windows of a few observations within one episode: what world models and values are learned from."""
 
 import itertools
+import operator
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -35,7 +36,30 @@ class _Places(NamedTuple):
     """Row of the episode's first observation."""
 
 
-class Clips:
+class Batched:
+    """What can be read by number, one clip or a batch at a time: ``clips[i]``, and ``clips.__getitems__(indices)``."""
+
+    def __len__(self) -> int:
+        raise NotImplementedError
+
+    def read(self, indices: Rows, keys: Keys) -> Batch:
+        """Read a batch; what is drawn at random for a clip is a function of its key."""
+        raise NotImplementedError
+
+    def __getitem__(self, index: int) -> Batch:
+        """Read one clip."""
+        number = operator.index(index)
+        if not -len(self) <= number < len(self):
+            raise IndexError(f"clip {number}: there are {len(self)}, counted from 0.")
+        return {name: values[0] for name, values in self.__getitems__([number % len(self)]).items()}
+
+    def __getitems__(self, indices: Sequence[int] | Array) -> Batch:
+        """Read a batch: column -> (len(indices), ...). The goal of a clip is always the same; a `Loader` varies it."""
+        numbers = np.asarray(indices, np.int64)
+        return self.read(numbers, make_keys(0, numbers))
+
+
+class Clips(Batched):
     """Every window of `num_steps` observations, `frame_skip` steps apart, that fits into an episode.
 
     A clip that starts at step s of an episode has the observations s, s + frame_skip, ... and all
@@ -192,17 +216,6 @@ class Clips:
             raise InvalidValueError(f"clips {indices.min()} to {indices.max()} were asked for; there are {len(self)}.")
         slot = np.searchsorted(self._ends, indices, side="right")
         return self._episodes[slot], indices - self._begins[slot]
-
-    def __getitem__(self, index: int) -> Batch:
-        """Read one clip."""
-        if not -len(self) <= index < len(self):
-            raise IndexError(f"clip {index}: there are {len(self)}, counted from 0.")
-        return {name: values[0] for name, values in self.__getitems__([index % len(self)]).items()}
-
-    def __getitems__(self, indices: Sequence[int] | Array) -> Batch:
-        """Read a batch: column -> (len(indices), ...). The goal of a clip is always the same; a `Loader` varies it."""
-        numbers = np.asarray(indices, np.int64)
-        return self.read(numbers, make_keys(0, numbers))
 
     def read(self, indices: Rows, keys: Keys) -> Batch:
         """Read a batch: column -> (len(indices), ...) as in the class description.

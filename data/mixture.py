@@ -1,16 +1,15 @@
 """Clips of several datasets as one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
 from swm.core.errors import InvalidValueError, UnknownNameError
-from swm.data.clips import Batch, Clips, Rows
-from swm.data.columns import Array
-from swm.data.order import Keys, make_keys
+from swm.data.clips import Batch, Batched, Clips, Rows
+from swm.data.order import Keys
 
 
-class Mixture:
+class Mixture(Batched):
     """Clips of several datasets, one after the other, in batches with a ``source``.
 
     Without `weights` a `Loader` shows every clip once per epoch. With them, each component is shown
@@ -76,17 +75,6 @@ class Mixture:
 
     def __len__(self) -> int:
         return int(self._ends[-1])
-
-    def __getitem__(self, index: int) -> Batch:
-        """Read one clip."""
-        if not -len(self) <= index < len(self):
-            raise IndexError(f"clip {index}: there are {len(self)}, counted from 0.")
-        return {name: values[0] for name, values in self.__getitems__([index % len(self)]).items()}
-
-    def __getitems__(self, indices: Sequence[int] | Array) -> Batch:
-        """Read a batch: column -> (len(indices), ...) (see `Clips.__getitems__`)."""
-        numbers = np.asarray(indices, np.int64)
-        return self.read(numbers, make_keys(0, numbers))
 
     def read(self, indices: Rows, keys: Keys) -> Batch:
         """Read a batch (see `Clips.read`).

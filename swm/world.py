@@ -165,10 +165,7 @@ class World:
 
         if episodes < 1:
             raise InvalidValueError(f"episodes must be at least 1, got {episodes}.")
-        if shard is not None and not 0 <= shard[0] < shard[1]:
-            raise InvalidValueError(f"shard must be (k, n) with 0 <= k < n, got {shard!r}.")
-        if shard is not None and overwrite:
-            raise InvalidValueError("a shard cannot overwrite: it would discard what the others record.")
+        share = _share(shard, episodes, overwrite)
         if format not in _CODECS:
             raise UnknownNameError("format to record in", format, _CODECS)
         codec = codec or _CODECS[format]
@@ -198,18 +195,10 @@ class World:
             recorder=None if shard is None else f"{shard[0]}-of-{shard[1]}",
             storage_options=storage_options,
         ) as writer:
-            recorded = set()
+            recorded: set[int] = set()
             if writer.num_episodes:
-                there = data.open(uri, storage_options=storage_options)
-                _check_recipe(uri, there.provenance[-1].get("recording", {}), recipe)
-                recorded = {episode["metadata"]["index"] for episode in there.episodes}
-            if len(recorded) > episodes:
-                raise DatasetError(
-                    f"{uri} holds {len(recorded)} episodes already, {episodes} were asked for. "
-                    f"Ask for {len(recorded)} or more, or overwrite=True (--overwrite) to discard them."
-                )
-            first, step = shard or (0, 1)
-            mine = [index for index in range(first, episodes, step) if index not in recorded]
+                recorded = _recorded(data.open(uri, storage_options=storage_options), recipe, episodes)
+            mine = [index for index in share if index not in recorded]
             self._record(writer, acting, requests, mine, progress)
         dataset = data.open(uri, storage_options=storage_options)
         if shard is None and mine:
@@ -300,6 +289,28 @@ def _plain(recipe: Mapping[str, Any]) -> dict[str, Any]:
     """What `recipe` is after it was stored as JSON."""
     plain: dict[str, Any] = json.loads(json.dumps(recipe, default=lambda value: np.asarray(value).tolist()))
     return plain
+
+
+def _share(shard: tuple[int, int] | None, episodes: int, overwrite: bool) -> range:
+    """The indices of the episodes that this recorder has to see to."""
+    if shard is None:
+        return range(episodes)
+    if not 0 <= shard[0] < shard[1]:
+        raise InvalidValueError(f"shard must be (k, n) with 0 <= k < n, got {shard!r}.")
+    if overwrite:
+        raise InvalidValueError("a shard cannot overwrite: it would discard what the others record.")
+    return range(shard[0], episodes, shard[1])
+
+
+def _recorded(dataset: "Dataset", recipe: Mapping[str, Any], episodes: int) -> set[int]:
+    """The indices of the episodes that a dataset holds; refuse one that cannot be continued."""
+    _check_recipe(dataset.uri, dataset.provenance[-1].get("recording", {}), recipe)
+    if dataset.num_episodes > episodes:
+        raise DatasetError(
+            f"{dataset.uri} holds {dataset.num_episodes} episodes already, {episodes} were asked for. "
+            f"Ask for {dataset.num_episodes} or more, or overwrite=True (--overwrite) to discard them."
+        )
+    return {episode["metadata"]["index"] for episode in dataset.episodes}
 
 
 def _check_recipe(uri: str, found: Mapping[str, Any], recipe: Mapping[str, Any]) -> None:
