@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import swm.data
+from swm.core.errors import DatasetError
 
 MakeEpisode = Callable[..., swm.data.Episode]
 MakeDataset = Callable[..., swm.data.Dataset]
@@ -34,6 +35,28 @@ def assert_same(got: swm.data.Episode, expected: swm.data.Episode) -> None:
     assert list(got.arrays()) == list(expected.arrays())
     for name, array in expected.arrays().items():
         np.testing.assert_array_equal(got.arrays()[name], array, err_msg=name, strict=True)
+
+
+def flush_without_last_commit(writer: swm.data.Writer) -> None:
+    """Flush a writer that dies between its two commits: its rows are there, its episodes are not."""
+    from swm.data.formats.lance import tables
+
+    commit = tables.commit
+
+    def stopped(table: Any, place: Any, fragments: Any) -> Any:
+        if place.uri.endswith(tables.EPISODES):
+            raise OSError("no space left on device")
+        return commit(table, place, fragments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tables, "commit", stopped)
+        with pytest.raises(DatasetError, match="no space left"):
+            writer.flush()
+
+
+@pytest.fixture(name="die_between_commits")
+def _die_between_commits() -> Callable[[swm.data.Writer], None]:
+    return flush_without_last_commit
 
 
 @pytest.fixture(name="make_episode")
