@@ -14,8 +14,6 @@ import swm.data
 from swm.core.errors import DatasetError
 from tests.data.s3 import Counter, serve
 
-pytest.importorskip("moto")
-
 Same = Callable[[swm.data.Episode, swm.data.Episode], None]
 
 
