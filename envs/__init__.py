@@ -4,7 +4,6 @@ if __name__ != "swm.envs":
     raise ImportError(f"import this package as swm.envs, not as {__name__!r}")
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -12,47 +11,33 @@ import gymnasium
 
 from swm.core.errors import InvalidValueError, UnknownNameError
 from swm.core.protocols import Executor, Policy
-from swm.core.registry import Registry, Row, load_target
+from swm.core.registry import Registry, load_target
 from swm.envs.base import FactoredEnv, check_image_size
-
-
-@dataclass(frozen=True, kw_only=True)
-class EnvRow(Row):
-    """One environment."""
-
-    target: str
-    """The `FactoredEnv` class of a single environment: ``"package.module:Class"``."""
-    native: str | None = None
-    """An `Executor` class that steps N copies in one call, if there is one: ``(num_envs, image_size, **kwargs)``."""
-    expert: str | None = None
-    """The `Policy` class of the scripted expert, if there is one."""
-    oracle: Mapping[str, Any] = field(default_factory=dict)
-    """Arguments that make the expert its best self, without exploration: the upper bound of every table."""
-    max_episode_steps: int
-    """Steps after which `gymnasium.make` truncates; generous for the expert from any start."""
-    success_radius: float
-    """The goal is reached below this distance."""
-    unit: str
-    """The unit of distances."""
-
+from swm.envs.classic import rows as classic
+from swm.envs.dmc import rows as dmc
+from swm.envs.fetch import rows as fetch
+from swm.envs.ogbench import rows as ogbench
+from swm.envs.piecewise import rows as piecewise
+from swm.envs.point_maze import rows as point_maze
+from swm.envs.push_t import rows as push_t
+from swm.envs.row import EnvRow as EnvRow
+from swm.envs.two_room import rows as two_room
 
 ENVS: Registry[EnvRow] = Registry(
     "environment",
     {
-        "swm/TwoRoom-v0": EnvRow(
-            target="swm.envs.two_room.env:TwoRoomEnv",
-            native="swm.envs.two_room.vector:TwoRoomVector",
-            expert="swm.envs.two_room.expert:TwoRoomExpert",
-            oracle={"noise": 0.0, "random_prob": 0.0, "wander": False},
-            max_episode_steps=200,
-            success_radius=16.0,
-            unit="world units (the arena is 224 wide)",
-            summary="Move a disc through a door to a goal in one of two rooms.",
-        ),
+        **two_room.ROWS,
+        **push_t.ROWS,
+        **point_maze.ROWS,
+        **piecewise.ROWS,
+        **classic.ROWS,
+        **dmc.ROWS,
+        **ogbench.ROWS,
+        **fetch.ROWS,
     },
     "swm.envs",
 )
-"""Every environment: id -> row."""
+"""Every environment: id -> row. Each family keeps its rows in its own ``rows.py``."""
 
 EXECUTORS = ("native", "process", "inline")
 """The ways to step N environments: one NumPy call, worker processes, or a loop in this process."""
@@ -68,7 +53,7 @@ def make(env_id: str, **kwargs: Any) -> FactoredEnv:
     Raises:
         UnknownNameError: no environment has this id.
     """
-    env: FactoredEnv = ENVS.load(env_id)(**kwargs)
+    env: FactoredEnv = ENVS.load(env_id)(**{**ENVS[env_id].kwargs, **kwargs})
     return env
 
 
@@ -96,7 +81,7 @@ def make_executor(
     if executor == "native":
         if row.native is None:
             raise InvalidValueError(f"{env_id} has no native executor; use executor='process' or 'inline'.")
-        made = load_target(row.native)(num_envs, size, **kwargs)
+        made = load_target(row.native)(num_envs, size, **{**row.kwargs, **kwargs})
         return made
     make_env = partial(make, env_id, image_size=size, **kwargs)
     if executor == "inline":
@@ -124,14 +109,19 @@ def make_expert(env_id: str, **kwargs: Any) -> Policy:
     row = ENVS[env_id]
     if row.expert is None:
         raise InvalidValueError(f"{env_id} has no expert.")
-    policy: Policy = load_target(row.expert)(**kwargs)
+    policy: Policy = load_target(row.expert)(**{**row.expert_kwargs, **kwargs})
     return policy
 
 
 def _register(rows: Mapping[str, EnvRow]) -> None:
     for env_id, row in rows.items():
         if env_id not in gymnasium.registry:
-            gymnasium.register(env_id, entry_point=row.target, max_episode_steps=row.max_episode_steps)
+            gymnasium.register(
+                env_id,
+                entry_point=row.target,
+                max_episode_steps=row.max_episode_steps,
+                kwargs=dict(row.kwargs),
+            )
 
 
 _register(ENVS)

@@ -1,15 +1,17 @@
 """The contract of every environment: pictures and state, factors at reset, exact states, goals, success."""
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, SupportsFloat
+from collections.abc import Mapping
+from typing import Any, Self, SupportsFloat
 
 import gymnasium
 import numpy as np
 from gymnasium import spaces
 
-from swm.core.errors import InvalidValueError, ShapeError, UnknownNameError
+from swm.core.errors import InvalidValueError, UnknownNameError
 from swm.core.factors import FactorSpace, Variation
 from swm.core.protocols import Array
+from swm.core.spaces import ActionSpace, check_actions
 
 MIN_IMAGE_SIZE, MAX_IMAGE_SIZE = 16, 1024
 _OPTIONS = ("variation",)
@@ -34,24 +36,6 @@ def check_image_size(image_size: Any) -> tuple[int, int]:
     return int(pair[0]), int(pair[1])
 
 
-def check_actions(actions: Any, shape: tuple[int, ...]) -> Array:
-    """Return `actions` as float64.
-
-    Raises:
-        ShapeError: the shape is not `shape`.
-        InvalidValueError: an entry is not a finite number.
-    """
-    try:
-        array = np.asarray(actions, np.float64)
-    except (TypeError, ValueError) as error:
-        raise InvalidValueError(f"action: expected numbers of shape {shape}, got {actions!r}.") from error
-    if array.shape != shape:
-        raise ShapeError("action", shape, array.shape)
-    if not np.isfinite(array).all():
-        raise InvalidValueError(f"action: expected finite numbers, got {array.tolist()}.")
-    return array
-
-
 class FactoredEnv(gymnasium.Env[dict[str, Array], Array], ABC):
     """An environment with factors of variation, exact states, goals and its own success predicate.
 
@@ -63,22 +47,31 @@ class FactoredEnv(gymnasium.Env[dict[str, Array], Array], ABC):
     - ``success``: the environment's predicate, a bool, never the same thing as ``terminated``,
     - ``distance``: the distance to the goal, a float in the environment's unit.
 
-    Actions outside the action space are clipped to it; actions of a wrong shape or with a number
-    that is not finite are refused before anything moves.
+    Actions outside a Box are clipped to it; integers outside a discrete space, actions of a wrong
+    shape, and numbers that are not finite are refused before anything moves.
+
+    A copy made by pickle is constructed anew with the same arguments and continues the episode.
 
     A subclass sets the spaces, `factors` and `state_names`, and defines the abstract members.
     """
 
+    _arguments: tuple[tuple[Any, ...], dict[str, Any]]
     metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 10}  # noqa: RUF012 - as in gymnasium
-    factors: ClassVar[FactorSpace]
-    state_names: ClassVar[tuple[str, ...]]
+    factors: FactorSpace
+    state_names: tuple[str, ...]
     """Names of the components of ``observation["state"]``."""
-    goal_names: ClassVar[tuple[str, ...]]
+    goal_names: tuple[str, ...]
     """Names of the components of a goal state."""
     observation_space: spaces.Dict  # type: ignore[assignment]
-    action_space: spaces.Box
+    action_space: ActionSpace  # type: ignore[assignment]
     goal_space: spaces.Box
     """The goal states, float64 of shape (G,)."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Keep the arguments for pickle."""
+        env = super().__new__(cls)
+        env._arguments = (args, kwargs)
+        return env
 
     def __init__(self, image_size: int | tuple[int, int], render_mode: str | None = "rgb_array") -> None:
         """Check what all environments take.
@@ -96,6 +89,7 @@ class FactoredEnv(gymnasium.Env[dict[str, Array], Array], ABC):
         self.render_mode = render_mode
         self.image_size = check_image_size(image_size)
         self._variation: Variation | None = None
+        self._seed = 0
 
     # ---------------------------------------------------------------------- what a subclass defines
 
@@ -146,6 +140,11 @@ class FactoredEnv(gymnasium.Env[dict[str, Array], Array], ABC):
     # -------------------------------------------------------------------------- what all of them do
 
     @property
+    def rendering(self) -> Mapping[str, str]:
+        """How the pictures are made, where it matters for their bytes; see `Executor.rendering`."""
+        return {}
+
+    @property
     def variation(self) -> Variation:
         """Every factor's value in the running episode.
 
@@ -182,18 +181,17 @@ class FactoredEnv(gymnasium.Env[dict[str, Array], Array], ABC):
             seed = int(self.np_random.integers(np.iinfo(np.int64).max))
         variation = self.factors.resolve((options or {}).get("variation"), seed)
         self._begin(variation, seed)
-        self._variation = variation
+        self._variation, self._seed = variation, seed
         return self._observe(), self._info()
 
     def step(self, action: Array) -> tuple[dict[str, Array], SupportsFloat, bool, bool, dict[str, Any]]:
-        """Take one step with `action`, clipped to the action space.
+        """Take one step with `action`, clipped to the action space if that is a Box.
 
         Raises:
             InvalidValueError: the action has a wrong shape or is not finite, or no episode has begun.
         """
         self._check_begun()
-        valid = check_actions(action, self.action_space.shape)
-        reward, terminated = self._advance(np.clip(valid, self.action_space.low, self.action_space.high))
+        reward, terminated = self._advance(check_actions(self.action_space, action))
         return self._observe(), reward, terminated, False, self._info()
 
     def render(self) -> Array | None:
@@ -208,3 +206,27 @@ class FactoredEnv(gymnasium.Env[dict[str, Array], Array], ABC):
     def _info(self) -> dict[str, Any]:
         goal, success, distance = self._goal()
         return {"variation": self.variation, "goal": goal, "success": success, "distance": distance}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        running = None
+        if self._variation is not None:
+            running = (self._variation, self._seed, self._goal()[0], self.get_state())
+        return _restore, (type(self), self._arguments, running, self._np_random, self._np_random_seed)
+
+
+def _restore(
+    cls: type[FactoredEnv],
+    arguments: tuple[tuple[Any, ...], dict[str, Any]],
+    running: tuple[Variation, int, Array, Array] | None,
+    np_random: np.random.Generator | None,
+    np_random_seed: int | None,
+) -> FactoredEnv:
+    """What `FactoredEnv.__reduce__` gave, made again."""
+    env = cls(*arguments[0], **arguments[1])
+    env._np_random, env._np_random_seed = np_random, np_random_seed
+    if running is not None:
+        env._variation, env._seed, goal, state = running
+        env._begin(env._variation, env._seed)
+        env.set_goal(goal)
+        env.set_state(state)
+    return env

@@ -9,6 +9,7 @@ import numpy as np
 from swm.core.errors import InvalidValueError, UnknownNameError
 from swm.core.factors import Request, Variation
 from swm.core.protocols import Array, Executor, Mask, Policy, StepBatch
+from swm.core.spaces import action_shape
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +132,7 @@ def run_episodes(
     while step is not None and any(slots):
         mask = np.array([slot is not None for slot in slots])
         actions = policy.act(step, mask)
-        _check_actions(actions, mask, (executor.num_envs, *executor.action_space.shape))
+        _check_actions(actions, mask, (executor.num_envs, *action_shape(executor.action_space)))
         step = executor.step(actions, mask)
         if on_step is not None:
             on_step(int(mask.sum()))

@@ -252,7 +252,7 @@ class World:
         total, done = len(requests), len(requests) - len(indices)
         with show_progress("record", total, "episodes", done=done, show=progress and bool(missing)) as advance:
             for index, record in zip(indices, run_episodes(self.executor, policy, missing), strict=True):
-                writer.write(_to_episode(record, index, self.env_id, policy))
+                writer.write(_to_episode(record, index, self.env_id, policy, self.executor.rendering))
                 steps += len(record.action)
                 advance(1, f"{steps:,} steps")
 
@@ -264,7 +264,7 @@ class World:
         return [EpisodeRequest(seed=episode_seed, max_steps=limit, variation=variation) for episode_seed in seeds]
 
 
-def _to_episode(record: EpisodeRecord, index: int, env_id: str, policy: Policy) -> Any:
+def _to_episode(record: EpisodeRecord, index: int, env_id: str, policy: Policy, rendering: Mapping[str, str]) -> Any:
     from swm import data
 
     return data.Episode(
@@ -281,6 +281,7 @@ def _to_episode(record: EpisodeRecord, index: int, env_id: str, policy: Policy) 
             "variation": record.variation.to_json(),
             "goal": np.asarray(record.goal).tolist(),
             "policy": policy.describe(),
+            **({"rendering": dict(rendering)} if rendering else {}),
         },
     )
 

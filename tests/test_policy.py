@@ -3,8 +3,9 @@
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from swm.core.errors import InvalidValueError, ShapeError, UnknownNameError
 from swm.core.factors import FactorSpace, Request, Variation
 from swm.core.protocols import Array, Context, Executor, Mask, ModelSpec, Policy, StepBatch, WorldModel
 from swm.core.seeding import make_rng
+from swm.core.spaces import ActionSpace
 from swm.policy import FunctionPolicy, NoOpPolicy, PlanningConfig, PlanningPolicy, RandomPolicy, make_policy
 from swm.rollout import EpisodeRecord, EpisodeRequest, run_episodes
 
@@ -40,7 +42,8 @@ class Square:
     observation_space = spaces.Dict(
         pixels=spaces.Box(0, 255, (4, 4, 3), np.uint8), state=spaces.Box(0.0, 1.0, (2,), np.float64)
     )
-    action_space: spaces.Box = SPACE
+    action_space: ActionSpace = SPACE
+    rendering: Mapping[str, str] = MappingProxyType({})
     factors = FactorSpace(())
 
     def __init__(self, num_envs: int) -> None:
@@ -192,7 +195,7 @@ def test_make_policy_knows_the_names_and_refuses_others(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize(
-    "space", [spaces.Discrete(3), spaces.Box(0, 9, (2,), np.int64), spaces.Box(-1, 1, (2, 2)), spaces.Box(-1, 1, ())]
+    "space", [spaces.Text(3), spaces.Box(0, 9, (2,), np.int64), spaces.Box(-1, 1, (2, 2)), spaces.Box(-1, 1, ())]
 )
 def test_spaces_that_policies_cannot_act_in_are_refused(space: Any) -> None:
     for kind in (RandomPolicy, NoOpPolicy):

@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from gymnasium import spaces
 
 from swm.core.errors import InvalidValueError, ShapeError
 from swm.core.factors import FactorSpace, Request, Variation
 from swm.core.protocols import Array, Mask, StepBatch
-from swm.envs.base import FactoredEnv, check_actions
+from swm.core.spaces import ActionSpace, action_shape, check_actions
+from swm.envs.base import FactoredEnv
 
 Layout = dict[str, tuple[tuple[int, ...], np.dtype[Any]]]
 
@@ -63,7 +63,7 @@ def check_count(name: str, count: object) -> int:
 class Batch:
     """The checks and the bookkeeping of one executor of `num_envs` environments."""
 
-    def __init__(self, num_envs: int, factors: FactorSpace, action_space: spaces.Box) -> None:
+    def __init__(self, num_envs: int, factors: FactorSpace, action_space: ActionSpace) -> None:
         """Begin with no episode in any environment.
 
         Raises:
@@ -121,16 +121,15 @@ class Batch:
         self.begun[rows] = True
 
     def actions(self, actions: Array, rows: Array) -> Array:
-        """Check the actions (N, A) of `rows` and clip them to the action space: (n, A) float64.
+        """Check the actions (N, A) or (N,) of `rows`: (n, A) float64, clipped, or int64.
 
         Raises:
-            InvalidValueError: the shape is wrong or an action in `rows` is not finite.
+            InvalidValueError: the shape is wrong or an action in `rows` is not allowed.
         """
-        shape = (self.num_envs, *self.action_space.shape)
+        shape = (self.num_envs, *action_shape(self.action_space))
         if np.shape(actions) != shape:
             raise ShapeError("actions of step()", shape, np.shape(actions))
-        valid = check_actions(np.asarray(actions)[rows], (len(rows), *self.action_space.shape))
-        return np.clip(valid, self.action_space.low, self.action_space.high)
+        return check_actions(self.action_space, np.asarray(actions)[rows], len(rows))
 
     def states(self, what: str, given: Array, rows: Array) -> Array:
         """Check that `given` is (N, anything) and return its `rows` as float64.

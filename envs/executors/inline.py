@@ -29,6 +29,7 @@ class InlineExecutor:
             first.action_space,
             first.factors,
         )
+        self.rendering = first.rendering
         self._arrays = {name: np.zeros(shape, dtype) for name, (shape, dtype) in layout(first, self.num_envs).items()}
 
     def reset(self, seeds: Sequence[int], requests: Sequence[Request], mask: Mask | None = None) -> StepBatch:

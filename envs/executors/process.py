@@ -62,7 +62,7 @@ class ProcessExecutor:
         """
         example = make_env()
         self.observation_space, self.action_space = example.observation_space, example.action_space
-        self.factors = example.factors
+        self.factors, self.rendering = example.factors, example.rendering
         self._batch = Batch(num_envs, self.factors, self.action_space)
         self.num_envs = self._batch.num_envs
         arrays = layout(example, self.num_envs)

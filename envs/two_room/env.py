@@ -1,7 +1,5 @@
 """swm/TwoRoom-v0."""
 
-from typing import ClassVar
-
 import numpy as np
 from gymnasium import spaces
 
@@ -82,8 +80,8 @@ class TwoRoomEnv(FactoredEnv):
     """
 
     factors = FACTORS
-    state_names: ClassVar[tuple[str, ...]] = ("x", "y", "vx", "vy")
-    goal_names: ClassVar[tuple[str, ...]] = ("x", "y")
+    state_names: tuple[str, ...] = ("x", "y", "vx", "vy")
+    goal_names: tuple[str, ...] = ("x", "y")
 
     def __init__(self, image_size: int | tuple[int, int] = 64, render_mode: str | None = "rgb_array") -> None:
         """Make the environment; see the class for the arguments."""

@@ -28,6 +28,7 @@ class TwoRoomVector:
         self.observation_space, self.action_space = observation_space(size), action_space()
         self._batch = Batch(num_envs, FACTORS, self.action_space)
         self.num_envs = self._batch.num_envs
+        self.rendering: dict[str, str] = {}
         self._simulator = Simulator(self.num_envs, size)
         self._reward = np.zeros(self.num_envs)
 

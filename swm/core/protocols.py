@@ -14,6 +14,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from swm.core.factors import FactorSpace, Request, Variation
+from swm.core.spaces import ActionSpace
 
 if TYPE_CHECKING:
     import torch
@@ -58,9 +59,11 @@ class Executor(Protocol):
     num_envs: int
     observation_space: spaces.Dict
     """Of one environment."""
-    action_space: spaces.Box
+    action_space: ActionSpace
     """Of one environment."""
     factors: FactorSpace
+    rendering: Mapping[str, str]
+    """How the pictures are made, where it matters: OpenGL backend, its renderer, the preset of quality."""
 
     def reset(self, seeds: Sequence[int], requests: Sequence[Request], mask: Mask | None = None) -> StepBatch:
         """Begin a new episode in the masked environments (None: all).
@@ -73,7 +76,7 @@ class Executor(Protocol):
         ...
 
     def step(self, actions: Array, mask: Mask | None = None) -> StepBatch:
-        """Step the masked environments with `actions` of shape (N, A)."""
+        """Step the masked environments with `actions` of shape (N, A), or (N,) of a Discrete space."""
         ...
 
     def set_state(self, states: Array, mask: Mask | None = None) -> StepBatch:
@@ -112,7 +115,7 @@ class Policy(Protocol):
         ...
 
     def act(self, step: StepBatch, mask: Mask) -> Array:
-        """Choose actions, shape (N, A), in the action space; rows outside `mask` are ignored."""
+        """Choose actions, shape (N, A) or (N,), in the action space; rows outside `mask` are ignored."""
         ...
 
     def describe(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Gymnasium spaces as ranges of factors: membership, sampling, and values at a distance.
+"""Gymnasium spaces as ranges of factors and as sets of actions: membership, sampling, values at a distance.
 
 A *severity* in (0, 1] is the distance of a value from the training range, as a fraction of the way
 from the edge of that range to the edge of the full range.
@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
-from swm.core.errors import InvalidValueError
+from swm.core.errors import InvalidValueError, ShapeError
 
 Value = Any
 """A factor's value: an int, a float or a NumPy array, as its space says."""
+ActionSpace = spaces.Box | spaces.Discrete | spaces.MultiDiscrete
+"""The spaces that environments act in: real vectors (A,), one integer (), or several (A,)."""
 
 
 def rgb() -> spaces.Box:
@@ -146,3 +148,56 @@ def shift_discrete(full: spaces.Discrete, train: tuple[int, ...], severity: floa
     gap = np.array([min(abs(v - t) for t in train) for v in held_out])
     reached = np.sort(gap)[int(np.ceil(severity * len(gap))) - 1]
     return int(rng.choice(np.array(held_out)[gap == reached]))
+
+
+def action_shape(space: ActionSpace) -> tuple[int, ...]:
+    """The shape of one action."""
+    assert space.shape is not None
+    return space.shape
+
+
+def action_bounds(space: ActionSpace) -> tuple[np.ndarray, np.ndarray]:
+    """The lowest and the highest action, both allowed, in the shape and dtype of `space`."""
+    if isinstance(space, spaces.Box):
+        return space.low, space.high
+    count = space.n if isinstance(space, spaces.Discrete) else space.nvec
+    low = np.asarray(space.start, space.dtype)
+    return low, np.asarray(low + count - 1, space.dtype)
+
+
+def sample_action(space: ActionSpace, rng: np.random.Generator) -> np.ndarray:
+    """Draw an action uniformly, from the caller's generator; in the shape and dtype of `space`."""
+    low, high = action_bounds(space)
+    if isinstance(space, spaces.Box):
+        return np.asarray(rng.uniform(low, high), space.dtype)
+    return np.asarray(rng.integers(low, high, endpoint=True), space.dtype)
+
+
+def check_actions(space: ActionSpace, actions: Any, count: int | None = None) -> np.ndarray:
+    """Return valid actions: float64 clipped to a Box, or int64 of a discrete space.
+
+    Args:
+        space: of one environment.
+        actions: one action in the shape of `space`, or (count, *shape).
+        count: the number of actions; None is a single one.
+
+    Raises:
+        ShapeError: the shape is another.
+        InvalidValueError: an entry is not a finite number, or not an integer of a discrete space.
+    """
+    shape = (*(() if count is None else (count,)), *action_shape(space))
+    try:
+        array = np.asarray(actions, np.float64)
+    except (TypeError, ValueError) as error:
+        raise InvalidValueError(f"action: expected numbers of shape {shape}, got {actions!r}.") from error
+    if array.shape != shape:
+        raise ShapeError("action", shape, array.shape)
+    if not np.isfinite(array).all():
+        raise InvalidValueError(f"action: expected finite numbers, got {array.tolist()}.")
+    low, high = action_bounds(space)
+    if isinstance(space, spaces.Box):
+        return np.clip(array, low, high)
+    if ((array != np.floor(array)) | (array < low) | (array > high)).any():
+        allowed = f"integers from {low.tolist()} to {high.tolist()}"
+        raise InvalidValueError(f"action: expected {allowed}, got {array.tolist()}.")
+    return array.astype(np.int64)

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from gymnasium import spaces
 
 from swm.core.config import from_json, to_json, write_json
 from swm.core.errors import InvalidValueError
 from swm.core.protocols import Array, Executor, Policy
 from swm.core.provenance import describe_hardware, describe_software
+from swm.core.spaces import ActionSpace
 from swm.evaluation.identity import describe_policy
 from swm.evaluation.statistics import Rate
 from swm.evaluation.tasks import Task, TaskSet, hash_json, place
@@ -251,7 +251,7 @@ def hash_inputs(policy: Mapping[str, Any], tasks: TaskSet, budget: int) -> str:
     return hash_json({"tasks": tasks.sha256, "budget": budget, "policy": policy})
 
 
-def reference_policies(env_id: str, action_space: spaces.Box) -> dict[str, Policy]:
+def reference_policies(env_id: str, action_space: ActionSpace) -> dict[str, Policy]:
     """Make the rows of every table: the floors ``random`` and ``no-op``, and ``oracle``, the expert at its best.
 
     Args:
@@ -263,7 +263,7 @@ def reference_policies(env_id: str, action_space: spaces.Box) -> dict[str, Polic
 
     return {
         "random": make_policy("random", action_space),
-        "no-op": make_policy("noop", action_space),
+        "no-op": make_policy("noop", action_space, env_id),
         "oracle": make_policy("expert", action_space, env_id, **ENVS[env_id].oracle),
     }
 

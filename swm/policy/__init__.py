@@ -6,11 +6,10 @@ What needs torch is imported when first used, so that recording with a random po
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from gymnasium import spaces
-
 from swm.core.errors import InvalidValueError, UnknownNameError
 from swm.core.protocols import Policy
 from swm.core.registry import load_target
+from swm.core.spaces import ActionSpace
 from swm.policy.simple import FunctionPolicy, NoOpPolicy, RandomPolicy
 
 if TYPE_CHECKING:
@@ -45,13 +44,13 @@ POLICIES = ("expert", "noop", "random")
 """The names that `make_policy` takes: the policies that need neither a model nor data."""
 
 
-def make_policy(name: str, action_space: spaces.Box, env_id: str = "", **options: Any) -> Policy:
+def make_policy(name: str, action_space: ActionSpace, env_id: str = "", **options: Any) -> Policy:
     """Make a policy that needs neither a model nor data.
 
     Args:
         name: one of `POLICIES`.
         action_space: of one environment.
-        env_id: the environment, for "expert".
+        env_id: the environment: whose expert, and which action does nothing.
         options: parameters of the environment's expert; the other policies have none.
 
     Raises:
@@ -67,7 +66,9 @@ def make_policy(name: str, action_space: spaces.Box, env_id: str = "", **options
         return expert
     if options:
         raise UnknownNameError(f"option of policy {name!r}", next(iter(options)), ())
-    return RandomPolicy(action_space) if name == "random" else NoOpPolicy(action_space)
+    if name == "random":
+        return RandomPolicy(action_space)
+    return NoOpPolicy(action_space, load_target("swm.envs:ENVS")[env_id].noop if env_id else 0)
 
 
 def __getattr__(name: str) -> Any:

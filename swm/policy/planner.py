@@ -5,10 +5,9 @@ from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from gymnasium import spaces
-
 from swm.core.errors import UnknownNameError
 from swm.core.protocols import WorldModel
+from swm.core.spaces import ActionSpace
 from swm.policy.planning import PlanningConfig, PlanningPolicy
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ class Planner:
                 raise UnknownNameError(f"option of solver {self.solver!r}", name, known)
         return solvers.make(self.solver, **self.options)
 
-    def make_policy(self, model: WorldModel, action_space: spaces.Box) -> PlanningPolicy:
+    def make_policy(self, model: WorldModel, action_space: ActionSpace) -> PlanningPolicy:
         """Make the policy that plans with `model`."""
         return PlanningPolicy(model, self.make_solver(), self.planning, action_space)
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from gymnasium import spaces
 from torch import Tensor, nn
 
 from swm.core.config import to_json
 from swm.core.errors import InvalidValueError, ShapeError
 from swm.core.protocols import Array, Context, Mask, ModelSpec, PlanningProblem, Solver, StepBatch, WorldModel
 from swm.core.seeding import derive_seed
+from swm.core.spaces import ActionSpace
 from swm.cost import Objective, goal_cost, make_objective
 from swm.policy.simple import check_action_space
 
@@ -106,7 +106,7 @@ class PlanningPolicy:
         model: WorldModel,
         solver: Solver,
         config: PlanningConfig,
-        action_space: spaces.Box,
+        action_space: ActionSpace,
         *,
         objective: Objective | None = None,
     ) -> None:

@@ -9,6 +9,7 @@ from gymnasium import spaces
 from swm.core.errors import InvalidValueError, ShapeError
 from swm.core.protocols import Array, Mask, StepBatch
 from swm.core.seeding import make_rng
+from swm.core.spaces import ActionSpace, action_bounds, action_shape, check_actions, sample_action
 
 
 def check_action_space(space: spaces.Space[Any]) -> spaces.Box:
@@ -22,19 +23,30 @@ def check_action_space(space: spaces.Space[Any]) -> spaces.Box:
     return space
 
 
+def check_any_action_space(space: spaces.Space[Any]) -> ActionSpace:
+    """Return `space` if it is one that policies without a model act in.
+
+    Raises:
+        InvalidValueError: it is neither a Box of real vectors nor a discrete space.
+    """
+    if isinstance(space, (spaces.Discrete, spaces.MultiDiscrete)):
+        return space
+    return check_action_space(space)
+
+
 class RandomPolicy:
     """Uniform actions; each episode's are a function of its seed alone."""
 
     needs_goal_pixels = False
 
-    def __init__(self, action_space: spaces.Box) -> None:
+    def __init__(self, action_space: ActionSpace) -> None:
         """Make the policy.
 
         Raises:
-            InvalidValueError: the space is not a bounded floating-point Box of shape (A,).
+            InvalidValueError: the space is neither a bounded floating-point Box of shape (A,) nor discrete.
         """
-        self.action_space = check_action_space(action_space)
-        if not action_space.is_bounded():
+        self.action_space = check_any_action_space(action_space)
+        if isinstance(action_space, spaces.Box) and not action_space.is_bounded():
             raise InvalidValueError(f"uniform actions need a bounded action space, got {action_space}.")
         self._rngs: dict[int, np.random.Generator] = {}
 
@@ -46,9 +58,9 @@ class RandomPolicy:
     def act(self, step: StepBatch, mask: Mask) -> Array:
         """Draw an action per masked environment."""
         space = self.action_space
-        actions = np.zeros((len(mask), *space.shape), space.dtype)
+        actions = np.zeros((len(mask), *action_shape(space)), space.dtype)
         for row in np.flatnonzero(mask).tolist():
-            actions[row] = self._rngs[row].uniform(space.low, space.high)
+            actions[row] = sample_action(space, self._rngs[row])
         return actions
 
     def describe(self) -> dict[str, Any]:
@@ -57,25 +69,29 @@ class RandomPolicy:
 
 
 class NoOpPolicy:
-    """The zero action, or the action of the space nearest to it: how far doing nothing goes."""
+    """The action that does nothing, or the one nearest to it: how far doing nothing goes."""
 
     needs_goal_pixels = False
 
-    def __init__(self, action_space: spaces.Box) -> None:
+    def __init__(self, action_space: ActionSpace, noop: Any = 0) -> None:
         """Make the policy.
 
+        Args:
+            action_space: of one environment.
+            noop: the action that does nothing, or one number for all its components.
+
         Raises:
-            InvalidValueError: the space is not a floating-point Box of shape (A,).
+            InvalidValueError: the space is neither a floating-point Box of shape (A,) nor discrete.
         """
-        space = check_action_space(action_space)
-        self._action = np.clip(np.zeros(space.shape, space.dtype), space.low, space.high)
+        low, high = action_bounds(check_any_action_space(action_space))
+        self._action = np.clip(np.broadcast_to(noop, low.shape), low, high).astype(action_space.dtype)
 
     def begin(self, step: StepBatch, seeds: Sequence[int], mask: Mask, goal_pixels: Array | None) -> None:
         """Do nothing: there is nothing to forget."""
 
     def act(self, step: StepBatch, mask: Mask) -> Array:
         """Return the same action for every environment."""
-        return np.tile(self._action, (len(mask), 1))
+        return np.repeat(self._action[None], len(mask), axis=0)
 
     def describe(self) -> dict[str, Any]:
         """Name, JSON-ready."""
@@ -91,7 +107,7 @@ class FunctionPolicy:
     def __init__(
         self,
         function: Callable[[Mapping[str, Array], Array], Array],
-        action_space: spaces.Box,
+        action_space: ActionSpace,
         *,
         name: str = "function",
         goal_pixels: bool = False,
@@ -100,17 +116,15 @@ class FunctionPolicy:
 
         Args:
             function: gets one environment's observation (component -> array) and its goal; returns
-                the action, shape (A,).
+                the action, shape (A,) or () of a Discrete space.
             action_space: of one environment.
             name: for provenance.
             goal_pixels: whether the goal is its picture (height, width, 3) uint8 rather than the
                 goal state (G,).
 
-        Raises:
-            InvalidValueError: the space is not a floating-point Box of shape (A,).
         """
         self.needs_goal_pixels = goal_pixels
-        self.action_space = check_action_space(action_space)
+        self.action_space = action_space
         self.name = name
         self._function = function
         self._pictures: dict[int, Array] = {}
@@ -131,14 +145,14 @@ class FunctionPolicy:
             ShapeError: the function returned another shape than the action space's.
         """
         space = self.action_space
-        actions = np.zeros((len(mask), *space.shape), space.dtype)
+        actions = np.zeros((len(mask), *action_shape(space)), space.dtype)
         for row in np.flatnonzero(mask).tolist():
             observation = {name: array[row] for name, array in step.observation.items()}
             goal = self._pictures[row] if self.needs_goal_pixels else step.goal[row]
             action = np.asarray(self._function(observation, goal))
             if action.shape != space.shape:
                 raise ShapeError(f"action of policy {self.name!r}", space.shape, action.shape)
-            actions[row] = np.clip(action, space.low, space.high)
+            actions[row] = check_actions(space, action)
         return actions
 
     def describe(self) -> dict[str, Any]:

@@ -4,9 +4,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
+from gymnasium import spaces
 
 from swm.core.factors import Request, Variation
 from swm.core.protocols import Array
+from swm.core.spaces import sample_action
 from swm.envs.base import FactoredEnv
 
 MakeEnv = Callable[..., FactoredEnv]
@@ -28,10 +30,13 @@ def reset(env: FactoredEnv, seed: int, request: Request) -> tuple[dict[str, Arra
 
 
 def actions(env: FactoredEnv, count: int, seed: int = 0) -> Array:
-    """Random actions (count, A), each held for some steps so that the agent gets somewhere."""
+    """Random actions (count, A) or (count,), each held for some steps so that the agent gets somewhere."""
     rng = np.random.default_rng(seed)
     space = env.action_space
-    drawn = rng.uniform(space.low, space.high, (-(-count // _HOLD), *space.shape))
+    if isinstance(space, spaces.Box):
+        drawn = rng.uniform(space.low, space.high, (-(-count // _HOLD), *space.shape))
+    else:
+        drawn = np.stack([sample_action(space, rng) for _ in range(-(-count // _HOLD))])
     return np.repeat(drawn, _HOLD, axis=0)[:count]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from gymnasium import spaces
 
 from swm.core.errors import InvalidValueError, ShapeError, SwmError, UnknownNameError
 from swm.core.factors import Request
@@ -59,6 +60,7 @@ def together(request: pytest.FixtureRequest) -> Iterator[Together]:
 def test_the_same_under_masks_variations_states_and_goals(together: Together) -> None:
     rng = np.random.default_rng(0)
     space = together.executors[0].action_space
+    assert isinstance(space, spaces.Box)
     requests: list[Request] = [None, "all", "train", ["agent", "wall.axis"], {"agent.actuator_noise": 0.5}]
     begun = np.array([True, True, False, True, True])
     assert not together.goal_pixels().any()

@@ -1,7 +1,7 @@
 """Each law of environments finds the fault that it is for."""
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pytest
@@ -58,7 +58,7 @@ class DrawsTwice(TwoRoomEnv):
 class Idle(TwoRoomEnv):
     """Has a factor without effect."""
 
-    factors: ClassVar[FactorSpace] = FactorSpace(
+    factors = FactorSpace(
         (
             *TwoRoomEnv.factors.factors,
             Factor(name="agent.mood", kind="physical", space=scalar(0, 1), default=0.5, summary="does nothing"),

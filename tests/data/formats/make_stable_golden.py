@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import decord  # type: ignore[import-not-found]
-import imageio  # type: ignore[import-not-found]
+import imageio.v2 as imageio
 import lance
 import numpy as np
 import pyarrow as pa
@@ -102,7 +102,9 @@ def encode(frames: list[Any]) -> bytes:
         file = Path(folder) / "video.mp4"
         with imageio.get_writer(str(file), fps=10, codec="libx264", macro_block_size=1) as writer:
             for frame in frames:
-                writer.append_data(np.repeat(frame, 3 // frame.shape[-1], axis=-1))
+                writer.append_data(  # type: ignore[attr-defined]
+                    np.repeat(frame, 3 // frame.shape[-1], axis=-1)
+                )
         return file.read_bytes()
 
 

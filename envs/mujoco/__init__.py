@@ -1,0 +1,1 @@
+"""The MuJoCo toolkit: model factors, fast rendering, exact states."""

@@ -1,0 +1,1 @@
+"""Piecewise: move a point through zones that push it aside."""

@@ -1,0 +1,5 @@
+"""The rows of piecewise in the table of environments."""
+
+from swm.envs.row import EnvRow
+
+ROWS: dict[str, EnvRow] = {}

@@ -1,0 +1,1 @@
+"""PointMaze: move a point through a maze."""

@@ -1,0 +1,1 @@
+"""PushT: push a T-shaped block to a goal pose (pymunk)."""
