@@ -8,7 +8,6 @@ import mujoco
 import numpy as np
 
 from swm.core.factors import Factor
-from swm.core.protocols import Array
 
 Edit = Callable[[mujoco.MjModel, Any], None]
 """Writes a factor's value into a model: ``(model, value)``."""
@@ -67,18 +66,21 @@ class PristineModel:
         """Copy `fields` of `model`, and all derived constants if one of the fields has any."""
         self.edited = frozenset(fields)
         names = {*self.edited, *(_derived(model) if derives_constants(self.edited) else ())}
-        self._values: dict[str, Array | float] = {name: np.copy(read_field(model, name)) for name in sorted(names)}
+        values = {name: read_field(model, name) for name in sorted(names)}
+        self._arrays = [(view, view.copy()) for view in values.values() if isinstance(view, np.ndarray) and view.size]
+        self._numbers = {name: value for name, value in values.items() if not isinstance(value, np.ndarray)}
 
     def restore(self, model: mujoco.MjModel) -> None:
-        """Put every copied field back, bit for bit."""
-        for name, value in self._values.items():
-            write_field(model, name, value)
+        """Put every copied field of the model that this was made with back, bit for bit."""
+        for view, copy in self._arrays:
+            view[...] = copy
+        for name, number in self._numbers.items():
+            write_field(model, name, number)
 
 
 def _derived(model: mujoco.MjModel) -> list[str]:
-    """The fields that `mujoco.mj_setConst` writes: found by their types rather than listed by hand."""
-    prefixes = ("body_", "dof_", "geom_", "jnt_", "site_", "cam_", "light_", "actuator_", "tendon_", "eq_", "flexedge_")
-    names = [name for name in dir(model) if name.startswith(prefixes)]
-    arrays = {name: value for name in names if isinstance(value := getattr(model, name), np.ndarray)}
-    floats = [name for name, value in arrays.items() if value.dtype.kind == "f"]
-    return [*floats, "stat.meaninertia", "stat.meanmass", "stat.meansize", "stat.extent", "stat.center"]
+    """The fields that `mujoco.mj_setConst` may write: all of the kinds of elements that it touches."""
+    kinds = ("body", "dof", "geom", "jnt", "site", "cam", "light", "actuator", "tendon", "eq", "flex", "flexedge")
+    prefixes = tuple(f"{kind}_" for kind in (*kinds, "flexvert", "bvh"))
+    arrays = [name for name in dir(model) if name.startswith(prefixes) and isinstance(getattr(model, name), np.ndarray)]
+    return [*arrays, "qpos0", "qpos_spring", "stat.meaninertia", "stat.meanmass", "stat.meansize", "stat.extent"]
