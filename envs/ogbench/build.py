@@ -24,6 +24,9 @@ def _manipulation(kind: str) -> Any:
     sky.width = sky.height = _SKYBOX_SIZE
     env._mjcf_model = mjcf
     env.compile_model_and_data()
+    for geoms, alpha in ((env._cube_geom_ids_list, 1.0), (env._cube_target_geom_ids_list, 0.0)):
+        for cube, color in zip(geoms, env._cube_colors, strict=False):
+            env._model.geom_rgba[cube] = [*color[:3], alpha]
     return env
 
 

@@ -14,7 +14,7 @@ from swm.core.protocols import Array
 from swm.envs.mujoco.env import MujocoEnv
 from swm.envs.mujoco.render import Preset
 from swm.envs.ogbench.build import copy_manipulation
-from swm.envs.ogbench.manipulation_factors import cube_constraints, cube_factors
+from swm.envs.ogbench.manipulation_factors import arm_factors, cube_constraints, cube_factors, cubes_move, world_factors
 from swm.envs.ogbench.places import Places, make_places
 
 _STATE = mujoco.mjtState.mjSTATE_INTEGRATION.value
@@ -24,6 +24,10 @@ _FORCE = 50.0
 """Contact force on a finger, in N, that counts as 1 in OGBench's observation."""
 _OPEN = 0.8
 """Angle of the finger's driving joint when the gripper is closed, in rad."""
+_CUBES, _CUBES_TRAIN = ((0.27, -0.33), (0.58, 0.33)), ((0.3, -0.3), (0.55, 0.3))
+"""Where cubes may be, and OGBench's bounds, in m."""
+_ARM, _ARM_TRAIN = ((0.25, -0.35, 0.16), (0.6, 0.35, 0.35)), ((0.25, -0.35, 0.2), (0.6, 0.35, 0.35))
+"""Where the effector may start, and OGBench's bounds, in m."""
 PROPRIO_NAMES = (
     *(f"joint_{index}" for index in range(6)),
     *(f"joint_{index}.velocity" for index in range(6)),
@@ -47,7 +51,7 @@ class ManipulationEnv(MujocoEnv):
 
     def __init__(
         self,
-        kind: str,
+        scene: Any,
         factors: Sequence[Factor],
         constraints: Sequence[Constraint],
         places: Places,
@@ -60,7 +64,7 @@ class ManipulationEnv(MujocoEnv):
         """Make the environment around a copy of OGBench's.
 
         Args:
-            kind: see `copy_manipulation`.
+            scene: what `copy_manipulation` gave.
             factors: what varies.
             constraints: relations between the factors.
             places: start and goal of each cube by default.
@@ -69,7 +73,7 @@ class ManipulationEnv(MujocoEnv):
             preset: quality of the pictures.
             scratch_fields: fields of the model that a step writes.
         """
-        self._scene: Any = copy_manipulation(kind)
+        self._scene = scene
         self._places, self._count = places, places.count
         model, data = self._scene._model, self._scene._data
         super().__init__(
@@ -267,8 +271,19 @@ class CubeEnv(ManipulationEnv):
         preset: Preset = "fast",
     ) -> None:
         """Make the environment; see the class for the arguments."""
-        places = make_places(kind, task)
-        factors, constraints = cube_factors(places), cube_constraints(places)
+        scene, places = copy_manipulation(kind), make_places(kind, task)
+        model = scene._model
+        factors = [
+            *cube_factors(places, model, _CUBES, _CUBES_TRAIN),
+            *arm_factors(model, _ARM, _ARM_TRAIN),
+            *world_factors(model),
+        ]
         super().__init__(
-            kind, factors, constraints, places, image_size=image_size, render_mode=render_mode, preset=preset
+            scene,
+            factors,
+            (*cube_constraints(places), cubes_move()),
+            places,
+            image_size=image_size,
+            render_mode=render_mode,
+            preset=preset,
         )
