@@ -8,6 +8,7 @@ import mujoco
 import numpy as np
 
 from swm.core.factors import Factor
+from swm.core.protocols import Array
 
 Edit = Callable[[mujoco.MjModel, Any], None]
 """Writes a factor's value into a model: ``(model, value)``."""
@@ -34,6 +35,16 @@ class ModelFactor(Factor):
     """Writes the value into the model."""
     fields: tuple[str, ...]
     """Every field that `edit` writes, dotted where nested: ``"geom_rgba"``, ``"opt.gravity"``."""
+    textures: tuple[int, ...] = ()
+    """The textures whose pixels `edit` writes, which are then restored and drawn anew only where they changed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CameraFactor(Factor):
+    """A factor of variation that acts on the environment's free camera."""
+
+    edit: Callable[[mujoco.MjvCamera, Any], None]
+    """Writes the value into the camera."""
 
 
 def read_field(model: mujoco.MjModel, field: str) -> Any:
@@ -54,6 +65,14 @@ def write_field(model: mujoco.MjModel, field: str, value: Any) -> None:
         setattr(target, name, value)
 
 
+def texture_pixels(model: mujoco.MjModel, texture: int) -> Array:
+    """The pixels of a texture (count, channels) uint8, a view into the model."""
+    start, channels = int(model.tex_adr[texture]), int(model.tex_nchannel[texture])
+    count = int(model.tex_width[texture]) * int(model.tex_height[texture])
+    pixels: Array = model.tex_data[start : start + count * channels].reshape(count, channels)
+    return pixels
+
+
 def derives_constants(fields: Iterable[str]) -> bool:
     """Whether MuJoCo derives constants from one of `fields`, so that `mujoco.mj_setConst` is due after an edit."""
     return not _CONSTANTS.isdisjoint(fields)
@@ -69,6 +88,17 @@ class PristineModel:
         values = {name: read_field(model, name) for name in sorted(names)}
         self._arrays = [(view, view.copy()) for view in values.values() if isinstance(view, np.ndarray) and view.size]
         self._numbers = {name: value for name, value in values.items() if not isinstance(value, np.ndarray)}
+        self._textures: dict[int, Array] = {}
+
+    def keep_textures(self, model: mujoco.MjModel, textures: Iterable[int]) -> None:
+        """Copy the pixels of textures before they are edited, where that was not done before."""
+        for texture in textures:
+            self._textures.setdefault(texture, texture_pixels(model, texture).copy())
+
+    def restore_textures(self, model: mujoco.MjModel, textures: Iterable[int]) -> None:
+        """Put back the pixels of textures that `keep_textures` saw."""
+        for texture in textures:
+            texture_pixels(model, texture)[...] = self._textures[texture]
 
     def restore(self, model: mujoco.MjModel) -> None:
         """Put every copied field of the model that this was made with back, bit for bit."""
