@@ -9,7 +9,8 @@ from gymnasium import spaces
 from swm.core.factors import Constraint, Factor
 from swm.core.protocols import Array
 from swm.core.spaces import Value, rgb, scalar, shift_rgb, vector
-from swm.envs.mujoco import physics
+from swm.envs.mujoco import appearance, physics, scene
+from swm.envs.mujoco.elements import geoms_of
 from swm.envs.mujoco.factor import ModelFactor
 from swm.envs.ogbench.places import HALF, Column, Places, clearance
 
@@ -51,6 +52,9 @@ def arm_factors(model: mujoco.MjModel, full: Bounds, train: Bounds) -> list[Fact
             unit="rad",
             summary="how the gripper is turned at the start",
         ),
+        appearance.material_color(model, "agent.color", ("ur5e/lightblue", "ur5e/linkgray")),
+        appearance.transparency(model, "agent.transparency", geoms_of(model, "ur5e/*"), limits=(0.0, 0.9)),
+        appearance.material_color(model, "gripper.color", ("ur5e/robotiq/black", "ur5e/robotiq/pad_gray")),
         physics.strength(model, "agent.strength", "ur5e/[!r]*", limits=(0.3, 1.5)),
         physics.strength(model, "gripper.strength", "ur5e/robotiq/*", limits=(0.4, 2.0)),
     ]
@@ -100,6 +104,9 @@ def world_factors(model: mujoco.MjModel) -> list[Factor]:
     return [
         physics.gravity(model),
         physics.friction(model, "contact.friction", limits=(0.3, 2.0)),
+        *appearance.pattern_colors(model, "floor", "grid"),
+        scene.light_intensity(model),
+        scene.camera_angle(model, "camera.angle", "front_pixels"),
     ]
 
 

@@ -33,7 +33,7 @@ def actions(count: int) -> Array:
     """Random actions, each held for some steps, so that the arm also pushes cubes around."""
     drawn = np.random.default_rng(0).uniform(-1, 1, (count // 10, 5))
     drawn[:, 2] -= 0.3  # mostly downward
-    return np.repeat(np.clip(drawn, -1, 1), 10, axis=0).astype(np.float32)
+    return np.repeat(np.clip(drawn, -1, 1), 10, axis=0)
 
 
 @pytest.mark.parametrize(("kind", "task"), [("single", 2), ("triple", 3)])
