@@ -177,7 +177,8 @@ def cube_constraints(places: Places) -> tuple[Constraint, ...]:
     """Cubes stand clear of each other at the start and at the goal, but for those that a task puts together."""
 
     def clear(which: str, column: Column) -> Constraint:
-        apart, name = column.must_be_apart(), f"cube.{which}_position"
+        pairs = ~np.eye(places.count, dtype=np.bool_)
+        apart, name = pairs if places.task is None else pairs & column.far_apart(), f"cube.{which}_position"
 
         def holds(values: Mapping[str, Value]) -> bool:
             half = np.broadcast_to(values["cube.size"], places.count)

@@ -13,7 +13,7 @@ HALF = 0.02
 """Half of a cube's side by default, in m."""
 _SAME_COLUMN = 0.03
 """Cubes whose centres are nearer than this in the plane stand on each other, in m."""
-_PUSHED = 0.1
+_NEAR = 0.09
 """Cubes that a task puts nearer than this to each other may be so in its variations, in m."""
 
 
@@ -40,9 +40,9 @@ class Column:
         below = (_distances(position) < _SAME_COLUMN) & (self.level[:, None] > self.level[None, :])
         return self.base + half + below @ (2 * half)
 
-    def must_be_apart(self) -> Array:
-        """Which pairs may not come near each other, (N, N)."""
-        return (_distances(self.position) >= _PUSHED) & ~np.eye(len(self.position), dtype=np.bool_)
+    def far_apart(self) -> Array:
+        """Which pairs do not stand near each other, (N, N)."""
+        return _distances(self.position) >= _NEAR
 
 
 @dataclass(frozen=True, kw_only=True)
