@@ -10,12 +10,17 @@ from ogbench.locomaze.maze import make_maze_env
 from ogbench.manipspace.envs.cube_env import CubeEnv
 from ogbench.manipspace.envs.scene_env import SceneEnv
 
+from swm.envs.mujoco.render import Preset
+from swm.envs.ogbench.meshes import coarsen
+
 _SKYBOX_SIZE = 128
 """Pixels of a side of the sky, which hardly shows; OGBench's 1024 take longer to restore than all else together."""
+_CELL = 0.004
+"""Details smaller than this are not drawn, in m: less than a pixel even at 224 by 224."""
 
 
 @functools.cache
-def _manipulation(kind: str) -> Any:
+def _manipulation(kind: str, coarse: bool) -> Any:
     """OGBench's environment of this kind with its compiled model, without having begun an episode."""
     make = SceneEnv if kind == "scene" else CubeEnv
     env = make(kind, ob_type="pixels", pixel_transparent_arm=False, visualize_info=False, terminate_at_goal=False)
@@ -27,6 +32,8 @@ def _manipulation(kind: str) -> Any:
     for geoms, alpha in ((env._cube_geom_ids_list, 1.0), (env._cube_target_geom_ids_list, 0.0)):
         for cube, color in zip(geoms, env._cube_colors, strict=False):
             env._model.geom_rgba[cube] = [*color[:3], alpha]
+    if coarse:
+        coarsen(env._model, _CELL)
     return env
 
 
@@ -38,22 +45,17 @@ def _maze(agent: str, maze: str) -> Any:
     return env
 
 
-def copy_manipulation(kind: str) -> Any:
+def copy_manipulation(kind: str, preset: Preset) -> Any:
     """A copy of OGBench's manipulation environment with a model and data of its own.
 
     Args:
         kind: ``"single"``, ``"double"``, ``"triple"``, ``"quadruple"``, ``"octuple"`` or ``"scene"``.
+        preset: ``"fast"`` has coarser meshes, in pictures alone.
     """
-    env = _shallow(_manipulation(kind))
+    env = _shallow(_manipulation(kind, preset == "fast"))
     env._model = copy.copy(env._model)
     env._data = mujoco.MjData(env._model)
     return env
-
-
-def tasks_of(kind: str) -> list[dict[str, Any]]:
-    """OGBench's evaluation tasks of a manipulation environment."""
-    tasks: list[dict[str, Any]] = _manipulation(kind).task_infos
-    return tasks
 
 
 def copy_maze(agent: str, maze: str) -> Any:

@@ -18,6 +18,8 @@ from swm.envs.ogbench.manipulation_factors import arm_factors, cube_constraints,
 from swm.envs.ogbench.places import Places, make_places
 
 _STATE = mujoco.mjtState.mjSTATE_INTEGRATION.value
+_SMALL = 64
+"""Pictures smaller than this are multisampled, in pixels: the gripper's fingers are thinner than a pixel."""
 _POSE = 12
 """Numbers of the effector's pose: position and rotation matrix."""
 _FORCE = 50.0
@@ -87,6 +89,8 @@ class ManipulationEnv(MujocoEnv):
             constraints=constraints,
             scratch_fields=scratch_fields,
         )
+        if min(self.image_size) < _SMALL:
+            model.vis.quality.offsamples = 4
         self._flags = np.zeros(len(self.flag_names))
         self._pinch, self._seen = int(self._scene._pinch_site_id), np.zeros(_POSE)
         self._arm = self._scene._arm_joint_ids
@@ -271,7 +275,8 @@ class CubeEnv(ManipulationEnv):
         preset: Preset = "fast",
     ) -> None:
         """Make the environment; see the class for the arguments."""
-        scene, places = copy_manipulation(kind), make_places(kind, task)
+        scene = copy_manipulation(kind, preset)
+        places = make_places(scene.task_infos, task)
         model = scene._model
         factors = [
             *cube_factors(places, model, _CUBES, _CUBES_TRAIN),

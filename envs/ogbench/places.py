@@ -1,5 +1,6 @@
 """Where objects begin and where they belong: OGBench's evaluation tasks, and the heights of cubes in stacks."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,7 +8,6 @@ import numpy as np
 
 from swm.core.errors import InvalidValueError
 from swm.core.protocols import Array
-from swm.envs.ogbench.build import tasks_of
 
 HALF = 0.02
 """Half of a cube's side by default, in m."""
@@ -52,8 +52,8 @@ class Places:
     task: int | None
     start: Column
     goal: Column
-    others: dict[str, Any]
-    """Scene alone: start and goal of the buttons, the drawer and the window, as OGBench has them."""
+    others: Mapping[str, Mapping[str, Any]]
+    """``"start"`` and ``"goal"`` of the task as OGBench has them, with what else there is than cubes."""
 
     @property
     def count(self) -> int:
@@ -61,24 +61,23 @@ class Places:
         return len(self.start.level)
 
 
-def make_places(kind: str, task: int | None) -> Places:
+def make_places(tasks: Sequence[Mapping[str, Any]], task: int | None) -> Places:
     """Read the start and the goal of an evaluation task of OGBench.
 
     Args:
-        kind: see `swm.envs.ogbench.build.copy_manipulation`.
+        tasks: all tasks of a manipulation environment, as OGBench has them.
         task: 1 to 5, or None for random tasks.
 
     Raises:
         InvalidValueError: there is no such task.
     """
-    tasks = tasks_of(kind)
     if task is not None and task not in range(1, len(tasks) + 1):
         raise InvalidValueError(f"task is {task!r}; it must be None or from 1 to {len(tasks)}.")
     info = tasks[(task or 1) - 1]
-    if kind != "scene":
-        start, goal = info["init_xyzs"], info["goal_xyzs"]
-        return Places(task=task, start=Column.of(start), goal=Column.of(goal), others={})
-    start, goal = info["init"], info["goal"]
+    if "init_xyzs" in info:
+        start, goal = {"block_xyzs": info["init_xyzs"]}, {"block_xyzs": info["goal_xyzs"]}
+    else:
+        start, goal = info["init"], info["goal"]
     return Places(
         task=task,
         start=Column.of(start["block_xyzs"]),
