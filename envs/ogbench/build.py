@@ -42,6 +42,8 @@ def _maze(agent: str, maze: str) -> Any:
     """OGBench's maze environment of this agent and map."""
     env = make_maze_env(agent, "maze", maze_type=maze, terminate_at_goal=False, add_noise_to_goal=False)
     Path(env.fullpath).unlink(missing_ok=True)
+    target = env.model.geom("target").id
+    env.model.geom_rgba[target] = [*env.model.mat_rgba[env.model.geom_matid[target]][:3], 0.0]
     return env
 
 

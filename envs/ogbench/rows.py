@@ -22,4 +22,28 @@ def _cube(name: str, count: int, steps: int) -> EnvRow:
     )
 
 
-ROWS = {f"swm/OGBCube{name}-v0": _cube(name, *numbers) for name, numbers in _CUBES.items()}
+def _maze(agent: str, maze: str) -> EnvRow:
+    point = agent == "point"
+    return EnvRow(
+        target="swm.envs.ogbench.maze:MazeEnv",
+        kwargs={"agent": agent, "maze": maze},
+        extra="ogbench",
+        expert="swm.envs.ogbench.maze_expert:PointMazeExpert" if point else None,
+        expert_kwargs={"maze": maze} if point else {},
+        oracle={"noise": 0.0, "random_prob": 0.0, "wander": False} if point else {},
+        max_episode_steps=1000,
+        success_radius=1.0 if point else 0.5,
+        unit="m",
+        nightly=not point or maze != "medium",
+        summary=f"{'Steer a point' if point else 'Walk a four-legged ant'} through a {maze} maze to a goal.",
+    )
+
+
+ROWS = {
+    **{f"swm/OGBCube{name}-v0": _cube(name, *numbers) for name, numbers in _CUBES.items()},
+    **{
+        f"swm/OGB{agent}Maze{maze}-v0": _maze(agent.lower(), maze.lower())
+        for agent in ("Point", "Ant")
+        for maze in ("Medium", "Large", "Giant")
+    },
+}
