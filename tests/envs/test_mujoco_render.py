@@ -86,15 +86,15 @@ def test_backends_agree() -> None:
     assert abs(sums[0] - sums[1]) < 0.002 * sums[0]
 
 
-ENV = (
-    """
+ENV = f"""
 import mujoco, numpy as np
 from swm.core.errors import SwmError
 from swm.envs.mujoco import env as base
 class Ball(base.MujocoEnv):
     simulated = 0
     def __init__(self, image_size=32, render_mode="rgb_array"):
-        super().__init__(mujoco.MjModel.from_xml_string('''SCENE'''), (), image_size=image_size, render_mode=render_mode)
+        model = mujoco.MjModel.from_xml_string('''{SCENE}''')
+        super().__init__(model, (), image_size=image_size, render_mode=render_mode)
     def _initialize(self, variation, seed):
         Ball.simulated += 1
         self.data.qpos[0] = np.random.default_rng(seed).uniform(-1, 1)
@@ -109,8 +109,6 @@ except SwmError as error:
     assert Ball.simulated == count
     print(error)
 """
-    % SCENE
-)
 
 
 @pytest.mark.parametrize(
