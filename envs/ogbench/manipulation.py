@@ -18,8 +18,6 @@ from swm.envs.ogbench.manipulation_factors import arm_factors, cube_constraints,
 from swm.envs.ogbench.places import Places, make_places
 
 _STATE = mujoco.mjtState.mjSTATE_INTEGRATION.value
-_SMALL = 64
-"""Pictures smaller than this are multisampled, in pixels: the gripper's fingers are thinner than a pixel."""
 _POSE = 12
 """Numbers of the effector's pose: position and rotation matrix."""
 _FORCE = 50.0
@@ -89,8 +87,6 @@ class ManipulationEnv(MujocoEnv):
             constraints=constraints,
             scratch_fields=scratch_fields,
         )
-        if min(self.image_size) < _SMALL:
-            model.vis.quality.offsamples = 4
         self._flags = np.zeros(len(self.flag_names))
         self._pinch, self._seen = int(self._scene._pinch_site_id), np.zeros(_POSE)
         self._arm = self._scene._arm_joint_ids

@@ -166,8 +166,8 @@ class MazeEnv(MujocoEnv):
 
 
 def _from_above(original: mujoco.MjvCamera) -> mujoco.MjvCamera:
-    """A copy of OGBench's camera."""
+    """OGBench's camera, a little farther away, so that the border shows."""
     camera = mujoco.MjvCamera()
-    camera.lookat, camera.distance = original.lookat, original.distance
+    camera.lookat, camera.distance = original.lookat, 1.1 * original.distance
     camera.azimuth, camera.elevation = original.azimuth, original.elevation
     return camera

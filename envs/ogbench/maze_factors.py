@@ -115,7 +115,7 @@ def look_factors(model: mujoco.MjModel, camera: mujoco.MjvCamera) -> list[Factor
             fields=("geom_size",),
         ),
         scene.light_intensity(model),
-        scene.camera_angle(model, "camera.angle", camera, degrees=8.0),
+        scene.camera_angle(model, "camera.angle", camera, degrees=5.0),
     ]
 
 
