@@ -39,8 +39,22 @@ def _maze(agent: str, maze: str) -> EnvRow:
     )
 
 
+_SCENE = EnvRow(
+    target="swm.envs.ogbench.scene:SceneEnv",
+    extra="ogbench",
+    expert="swm.envs.ogbench.expert:ManipulationExpert",
+    expert_kwargs={"kind": "scene"},
+    oracle={"noise": 0.0, "random_prob": 0.0, "wander": False},
+    max_episode_steps=750,
+    success_radius=0.04,
+    unit="m",
+    nightly=True,
+    summary="Put a cube, a drawer, a window and the buttons that lock them into a given state.",
+)
+
 ROWS = {
     **{f"swm/OGBCube{name}-v0": _cube(name, *numbers) for name, numbers in _CUBES.items()},
+    "swm/OGBScene-v0": _SCENE,
     **{
         f"swm/OGB{agent}Maze{maze}-v0": _maze(agent.lower(), maze.lower())
         for agent in ("Point", "Ant")

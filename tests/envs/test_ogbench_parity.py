@@ -49,3 +49,23 @@ def test_cubes_move_as_in_ogbench(kind: str, task: int) -> None:
         observation, our_reward, *_, our_info = env.step(action)
         np.testing.assert_allclose(observation["state"], np.r_[info["qpos"], info["qvel"]], rtol=0, atol=1e-9)
         assert (our_reward, our_info["success"]) == (reward, info["success"])
+
+
+def test_the_scene_moves_as_in_ogbench() -> None:
+    original = reference("scene", 1)
+    original.reset(seed=1)
+    env = make("swm/OGBScene-v0", task=1, image_size=32, render_mode=None)
+    env.reset(seed=0)
+    env.set_state(full_state(original, original._cur_button_states))
+    pressed = False
+    above, down = original._data.site_xpos[original._button_site_ids[0]] + (0, 0, 0.04), (0, 0, -0.08)
+    for step in range(200):
+        move = (above + np.array(down) * (step > 60) - original._data.site_xpos[original._pinch_site_id]) / 0.05
+        action = np.clip([*move, 0.0, 1.0], -1, 1) if step < 100 else actions(200)[step]
+        _, reward, *_, info = original.step(action)
+        observation, our_reward, *_, our_info = env.step(action)
+        expected = np.r_[info["qpos"], info["qvel"], info["button_states"]]
+        np.testing.assert_allclose(observation["state"], expected, rtol=0, atol=1e-9)
+        assert (our_reward, our_info["success"]) == (reward, info["success"])
+        pressed |= bool((info["button_states"] != info["prev_button_states"]).any())
+    assert pressed
