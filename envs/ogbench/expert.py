@@ -9,10 +9,13 @@ from swm.core.errors import InvalidValueError
 from swm.core.protocols import Array, Mask, StepBatch
 from swm.core.seeding import make_rng
 from swm.envs.ogbench.cube_plan import free_place, move_cubes
+from swm.envs.ogbench.scene_plan import LOWEST_TRAVEL, arrange, random_scene
 from swm.envs.ogbench.skills import OPEN, Skill, View, act, pick_and_place
 
 _FIRST_CUBE = 14
 """Joint positions of the arm and the gripper, before those of the first cube."""
+_SLIDES = slice(23, 25)
+"""Joint positions of drawer and window in the scene."""
 _REST = np.array([0.425, 0.0, 0.25])
 """Where the effector waits, in m."""
 _LOW, _HIGH = np.array([0.3, -0.3]), np.array([0.55, 0.3])
@@ -86,7 +89,7 @@ class _Episode:
     def __init__(self, half: Array, goal: Array, rng: np.random.Generator, expert: ManipulationExpert) -> None:
         self._expert, self._rng, self._goal = expert, rng, goal
         count = len(half)
-        nothing = np.zeros(0)
+        self._scene = expert.kind == "scene"
         self._view = View(
             cubes=np.zeros((count, 3)),
             yaws=np.zeros(count),
@@ -94,7 +97,9 @@ class _Episode:
             effector=np.zeros(3),
             yaw=0.0,
             closing=0.0,
-            rest=nothing,
+            slides=np.zeros(0),
+            flags=np.zeros(0),
+            lowest_travel=LOWEST_TRAVEL if self._scene else 0.0,
         )
         self._held, self._random_action = 0, np.zeros(5)
         self._skill = self._plan()
@@ -105,6 +110,8 @@ class _Episode:
         view.cubes, view.yaws = _cubes(state, len(view.half))
         view.effector, view.yaw = proprio[12:15], float(np.arctan2(proprio[16], proprio[15]))
         view.closing = float(proprio[17])
+        if self._scene:
+            view.slides, view.flags = state[_SLIDES], state[-2:]
         action = next(self._skill)
         expert, rng = self._expert, self._rng
         if expert.random_prob > 0:
@@ -119,16 +126,21 @@ class _Episode:
 
     def _plan(self) -> Skill:
         """All that the expert does in the episode; it never ends."""
-        view = self._view
+        view, goal, rng = self._view, self._goal, self._rng
+        places, yaws = _cubes(goal, len(view.half))
         while True:
-            places, yaws = _cubes(self._goal, len(view.half))
-            yield from move_cubes(view, places, yaws, _LOW, _HIGH, self._rng)
-            if self._expert.wander:
-                cube = int(self._rng.integers(len(view.half)))
-                place = free_place(view, cube, places[:0], _LOW, _HIGH, self._rng)
-                yield from pick_and_place(view, cube, place, float(self._rng.uniform(-np.pi, np.pi)))
+            if self._scene:
+                yield from arrange(view, places[0], float(yaws[0]), goal[_SLIDES], goal[-2:])
             else:
+                yield from move_cubes(view, places, yaws, _LOW, _HIGH, rng)
+            if not self._expert.wander:
                 yield act(view, _REST, view.yaw, OPEN)
+            elif self._scene:
+                yield from arrange(view, *random_scene(rng))
+            else:
+                cube = int(rng.integers(len(view.half)))
+                place = free_place(view, cube, places[:0], _LOW, _HIGH, rng)
+                yield from pick_and_place(view, cube, place, float(rng.uniform(-np.pi, np.pi)))
 
 
 def _cubes(vector: Array, count: int) -> tuple[Array, Array]:

@@ -39,8 +39,12 @@ class View:
     """Orientation of the gripper, in rad."""
     closing: float
     """0 for an open gripper, 1 for a closed one."""
-    rest: Array
-    """Everything else: positions of buttons, drawer and window, and states of the buttons; empty without them."""
+    slides: Array
+    """Positions of drawer and window, in m; empty without them."""
+    flags: Array
+    """States of the buttons, 1 for what is unlocked; empty without them."""
+    lowest_travel: float
+    """Height of the effector at which nothing but cubes is in its way, in m."""
 
 
 def act(view: View, position: Array, yaw: float, grip: float) -> Array:
@@ -122,7 +126,8 @@ def pick_and_place(view: View, cube: int, place: Array, yaw: float) -> Skill:
 
 def travel_height(view: View, place: Array) -> float:
     """The height of the effector at which a held cube passes over all others."""
-    return float(min(max(view.cubes[:, 2].max(), place[2]) + _CLEAR, _HIGHEST))
+    over_cubes = max(view.cubes[:, 2].max(), place[2]) + _CLEAR
+    return float(min(max(over_cubes, view.lowest_travel), _HIGHEST))
 
 
 def quarter(turn: float) -> float:
