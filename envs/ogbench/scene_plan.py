@@ -3,7 +3,7 @@
 import numpy as np
 
 from swm.core.protocols import Array
-from swm.envs.ogbench.skills import CLOSE, OPEN, Skill, View, pick_and_place, reach, squeeze, travel
+from swm.envs.ogbench.skills import CLOSE, GRASPS, OPEN, Skill, View, half, pick_and_place, reach, squeeze, travel
 
 LOWEST_TRAVEL = 0.24
 """Height of the effector above the buttons and the open drawer, in m."""
@@ -38,10 +38,12 @@ def arrange(view: View, place: Array, yaw: float, slides: Array, flags: Array) -
         slides: goals of drawer and window, in m.
         flags: goals of the buttons.
     """
+    tries = 0
     while True:
         wrong = np.abs(view.slides - slides) > _SOLVED
         if not _cube_is_there(view, place):
-            yield from _bring_cube(view, place, yaw)
+            yield from _bring_cube(view, place, yaw, GRASPS[tries % len(GRASPS)])
+            tries += 1
         elif wrong.any():
             yield from _slide(view, int(wrong.argmax()), slides[wrong.argmax()])
         elif (view.flags != flags).any():
@@ -67,14 +69,14 @@ def _cube_is_there(view: View, place: Array) -> bool:
     return bool(np.linalg.norm(view.cubes[0] - where) < _SOLVED + _FROM_FRONT * (place[1] < _IN_DRAWER))
 
 
-def _bring_cube(view: View, place: Array, yaw: float) -> Skill:
+def _bring_cube(view: View, place: Array, yaw: float, turn: float | None) -> Skill:
     """Put the cube to its place, through the open drawer if it lies there."""
     if place[1] >= _IN_DRAWER:
-        yield from pick_and_place(view, 0, place, yaw)
+        yield from pick_and_place(view, 0, place, yaw, turn)
     elif abs(view.slides[_DRAWER] - _OPEN_DRAWER) > _SOLVED:
         yield from _slide(view, _DRAWER, _OPEN_DRAWER)
     else:
-        yield from pick_and_place(view, 0, _inside(view, place) - (0.0, _FROM_FRONT, 0.0), yaw)
+        yield from pick_and_place(view, 0, _inside(view, place) - (0.0, _FROM_FRONT, 0.0), yaw, np.pi / 2)
 
 
 def _slide(view: View, which: int, goal: float) -> Skill:
@@ -83,8 +85,8 @@ def _slide(view: View, which: int, goal: float) -> Skill:
         yield from _press(view, which)
 
     def handle() -> tuple[Array, float]:
-        turn = (_TURNS[which] - view.yaw + np.pi / 2) % np.pi - np.pi / 2
-        return _HANDLES[which] + _DIRECTIONS[which] * view.slides[which], view.yaw + turn
+        turned = view.yaw + half(_TURNS[which] - view.yaw)
+        return _HANDLES[which] + _DIRECTIONS[which] * view.slides[which], turned
 
     height = _ABOVE if which == _WINDOW else LOWEST_TRAVEL
     yield from travel(view, handle, OPEN, height=height)
