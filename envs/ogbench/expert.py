@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from swm.core.errors import InvalidValueError
 from swm.core.protocols import Array, Mask, StepBatch
 from swm.core.seeding import make_rng
 from swm.envs.ogbench.cube_plan import free_place, move_cubes
 from swm.envs.ogbench.scene_plan import LOWEST_TRAVEL, arrange, random_scene
 from swm.envs.ogbench.skills import OPEN, Skill, View, act, pick_and_place
+from swm.envs.ogbench.straying import Stray, Straying
 
 _FIRST_CUBE = 14
 """Joint positions of the arm and the gripper, before those of the first cube."""
@@ -48,25 +48,13 @@ class ManipulationExpert:
         Raises:
             InvalidValueError: a number is out of range.
         """
-        if noise < 0 or not 0 <= random_prob <= 1 or random_steps < 1:
-            raise InvalidValueError(
-                f"noise={noise!r}, random_prob={random_prob!r}, random_steps={random_steps!r}: "
-                "noise must be at least 0, random_prob in [0, 1], random_steps at least 1."
-            )
         self.kind = kind
-        self.noise, self.random_prob, self.random_steps, self.wander = noise, random_prob, random_steps, wander
+        self.straying = Straying(noise=noise, random_prob=random_prob, random_steps=random_steps, wander=wander)
         self._episodes: dict[int, _Episode] = {}
 
     def describe(self) -> dict[str, Any]:
         """Name and parameters."""
-        return {
-            "name": "ManipulationExpert",
-            "kind": self.kind,
-            "noise": self.noise,
-            "random_prob": self.random_prob,
-            "random_steps": self.random_steps,
-            "wander": self.wander,
-        }
+        return {"name": "ManipulationExpert", "kind": self.kind, **self.straying.describe()}
 
     def begin(self, step: StepBatch, seeds: Sequence[int], mask: Mask, goal_pixels: Array | None) -> None:
         """See `Policy.begin`."""
@@ -87,7 +75,7 @@ class _Episode:
     """What the expert does in one environment."""
 
     def __init__(self, half: Array, goal: Array, rng: np.random.Generator, expert: ManipulationExpert) -> None:
-        self._expert, self._rng, self._goal = expert, rng, goal
+        self._wanders, self._rng, self._goal = expert.straying.wander, rng, goal
         count = len(half)
         self._scene = expert.kind == "scene"
         self._view = View(
@@ -101,7 +89,7 @@ class _Episode:
             flags=np.zeros(0),
             lowest_travel=LOWEST_TRAVEL if self._scene else 0.0,
         )
-        self._held, self._random_action = 0, np.zeros(5)
+        self._stray = Stray(expert.straying, rng)
         self._skill = self._plan()
 
     def act(self, state: Array, proprio: Array) -> Array:
@@ -112,17 +100,7 @@ class _Episode:
         view.closing = float(proprio[17])
         if self._scene:
             view.slides, view.flags = state[_SLIDES], state[-2:]
-        action = next(self._skill)
-        expert, rng = self._expert, self._rng
-        if expert.random_prob > 0:
-            starts, drawn = rng.random() < expert.random_prob, rng.uniform(-1, 1, 5)
-            if self._held == 0 and starts:
-                self._held, self._random_action = expert.random_steps, drawn
-            if self._held > 0:
-                self._held, action = self._held - 1, self._random_action
-        if expert.noise > 0:
-            action = action + expert.noise * rng.standard_normal(5)
-        return np.clip(action, -1.0, 1.0)
+        return self._stray(next(self._skill))
 
     def _plan(self) -> Skill:
         """All that the expert does in the episode; it never ends."""
@@ -133,7 +111,7 @@ class _Episode:
                 yield from arrange(view, places[0], float(yaws[0]), goal[_SLIDES], goal[-2:])
             else:
                 yield from move_cubes(view, places, yaws, _LOW, _HIGH, rng)
-            if not self._expert.wander:
+            if not self._wanders:
                 yield act(view, _REST, view.yaw, OPEN)
             elif self._scene:
                 yield from arrange(view, *random_scene(rng))

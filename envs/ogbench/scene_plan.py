@@ -61,7 +61,8 @@ def random_scene(rng: np.random.Generator) -> tuple[Array, float, Array, Array]:
 
 def _inside(view: View, place: Array) -> Array:
     """Where a place in the closed drawer is now."""
-    return place + _DIRECTIONS[_DRAWER] * view.slides[_DRAWER]
+    where: Array = place + _DIRECTIONS[_DRAWER] * view.slides[_DRAWER]
+    return where
 
 
 def _cube_is_there(view: View, place: Array) -> bool:
