@@ -16,6 +16,7 @@ import pytest
 import swm.envs
 from swm.core.errors import InvalidValueError, UnknownNameError
 from swm.envs.base import FactoredEnv
+from swm.envs.mujoco.probe import random_controls
 from swm.testing import ENV_LAWS, check_env
 
 pytestmark = pytest.mark.filterwarnings(
