@@ -8,7 +8,7 @@ from gymnasium import spaces
 
 from swm.core.factors import Constraint, Factor
 from swm.core.protocols import Array
-from swm.core.spaces import Value, rgb, scalar, shift_rgb, vector
+from swm.core.spaces import Value, rgb, scalar, shift_box, shift_rgb, vector
 from swm.envs.mujoco import appearance, physics, scene
 from swm.envs.mujoco.elements import geoms_of
 from swm.envs.mujoco.factor import ModelFactor
@@ -156,6 +156,7 @@ def _placement(which: str, places: Places, column: Column, full: Bounds, train: 
         train=ranges,
         default=default,
         sampled=True,
+        shift=None if count == 1 else _shift_one_cube,
         unit="m",
         summary=f"where each cube is at the {which}, x and y",
     )
@@ -216,3 +217,12 @@ def _shift_colors(full: spaces.Box, train: spaces.Box, severity: float, rng: np.
         for f, g, a, b in zip(full.low, full.high, train.low, train.high, strict=True)
     ]
     return np.stack([shift_rgb(f, t, severity, rng) for f, t in rows])
+
+
+def _shift_one_cube(full: spaces.Box, train: spaces.Box, severity: float, rng: np.random.Generator) -> Value:
+    """Shift the position of one cube, which leaves room for the others."""
+    positions = rng.uniform(train.low, train.high)
+    cube = rng.integers(len(positions))
+    bounds = (vector(space.low[cube], space.high[cube]) for space in (full, train))
+    positions[cube] = shift_box(*bounds, severity, rng)
+    return positions
