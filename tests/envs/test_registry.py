@@ -30,16 +30,19 @@ def test_rows_name_what_exists_and_gymnasium_makes_it(env_id: str) -> None:
 
 def test_the_documented_factors_and_the_success_radius_are_the_real_ones() -> None:
     assert ENVS["swm/TwoRoom-v0"].success_radius == SUCCESS_DISTANCE
-    page = (Path(__file__).parents[2] / "docs" / "environments.md").read_text()
-    rows = {
-        line.split("|")[1].strip(" `"): line.split("|")[2:5] for line in page.splitlines() if line.startswith("| `")
-    }
+    rows = _table("two_room")
     for name, factor in make("swm/TwoRoom-v0").factors.items():
         kind, default, documented = (cell.strip() for cell in rows[name])
         assert kind == factor.kind
         if factor.space.shape == () and isinstance(factor.space, spaces.Box):
             assert default == f"{factor.default:g}"
             assert documented == f"{factor.space.low:g} to {factor.space.high:g}"
+
+
+def _table(page: str) -> dict[str, list[str]]:
+    """Factor -> kind, default and range, as a page of the documentation has them."""
+    text = (Path(__file__).parents[2] / "docs" / "environments" / f"{page}.md").read_text()
+    return {line.split("|")[1].strip(" `"): line.split("|")[2:5] for line in text.splitlines() if line.startswith("| `")}
 
 
 def test_importing_the_room_is_light() -> None:
