@@ -34,6 +34,12 @@ class Canvas:
         self._picture = np.empty((height, width, 3), np.float32)
         self._picture[:] = color
 
+    def copy(self) -> "Canvas":
+        """A canvas of its own with the same picture, to draw on a background more than once."""
+        other = object.__new__(Canvas)
+        other.__dict__.update(self.__dict__, _picture=self._picture.copy())
+        return other
+
     def pixels(self) -> Array:
         """The picture: (height, width, 3) uint8, the caller's to keep."""
         return np.rint(self._picture).astype(np.uint8)
@@ -104,3 +110,11 @@ def _half_planes(points: Array) -> list[tuple[Array, float]]:
     offsets = np.sum(normals * points, axis=1)
     outward = np.sign(offsets - normals @ points.mean(axis=0))
     return list(zip(normals * outward[:, None], (offsets * outward).tolist(), strict=True))
+
+
+def rectangle(center: Sequence[float], half: Sequence[float], angle: float = 0.0) -> Array:
+    """Corners (4, 2) of a rectangle with half sides `half`, turned by `angle` from x towards y, in rad."""
+    x = half[0] * np.array([np.cos(angle), np.sin(angle)])
+    y = half[1] * np.array([-np.sin(angle), np.cos(angle)])
+    corners: Array = np.asarray(center, np.float64) + np.stack([x + y, y - x, -x - y, x - y])
+    return corners
