@@ -7,10 +7,10 @@ from gymnasium import spaces
 
 from swm.core.factors import Factor, FactorSpace, Variation
 from swm.core.protocols import Array
-from swm.envs.classic.angles import angle_of, wrap
 from swm.envs.classic.base import ClassicEnv
 from swm.envs.classic.factors import BLACK, WHITE, color, geometric, physical, size, start
-from swm.envs.drawing import Canvas, rectangle
+from swm.envs.classic.geometry import angle_of, rectangle, wrap
+from swm.envs.drawing import Canvas
 
 MAX_SPEED = np.array([4 * np.pi, 9 * np.pi])
 """The largest angular velocities of the two joints, rad/s."""
@@ -249,4 +249,4 @@ class AcrobotEnv(ClassicEnv):
         for name, begin, end, angle in (("upper", shoulder, elbow, state[0]), ("lower", elbow, tip, both)):
             link = rectangle((begin + end) / 2, (half, values[f"{name}.length"] / 2), angle)
             canvas.polygons([link], values[f"{name}.color"])
-            canvas.disc(begin, half, values["joint.color"])
+            canvas.disc(begin.tolist(), half, values["joint.color"])

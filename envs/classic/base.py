@@ -32,10 +32,10 @@ class ClassicEnv(FactoredEnv):
         render_mode: str | None,
         *,
         action_space: ActionSpace,
-        state_high: Sequence[float],
-        goal_low: Sequence[float],
-        goal_high: Sequence[float],
-        state_low: Sequence[float] | None = None,
+        state_high: Sequence[float] | Array,
+        goal_low: Sequence[float] | Array,
+        goal_high: Sequence[float] | Array,
+        state_low: Sequence[float] | Array | None = None,
     ) -> None:
         """Set the spaces.
 

@@ -7,7 +7,8 @@ from swm.core.factors import Constraint, FactorSpace, Variation
 from swm.core.protocols import Array
 from swm.envs.classic.base import ClassicEnv
 from swm.envs.classic.factors import BLACK, WHITE, color, geometric, marker, physical, size, start
-from swm.envs.drawing import Canvas, rectangle
+from swm.envs.classic.geometry import rectangle
+from swm.envs.drawing import Canvas
 
 X_LIMIT, ANGLE_LIMIT = 2.4, 12 * 2 * np.pi / 360
 """The episode terminates beyond this position, in m, or angle, in rad."""
@@ -174,7 +175,7 @@ class CartPoleEnv(ClassicEnv):
         axle, along = np.array([x, _CART[1] / 2]), np.array([np.sin(angle), np.cos(angle)])
         pole = rectangle(axle + (length / 2) * along, (half, length / 2 + half), -angle)
         canvas.polygons([pole], values["pole.color"])
-        canvas.disc(axle, half, values["axle.color"])
+        canvas.disc(axle.tolist(), half, values["axle.color"])
 
 
 def _fallen(state: Array) -> bool:

@@ -12,7 +12,7 @@ from swm.core.factors import Variation
 from swm.core.protocols import Array, Mask, StepBatch
 from swm.core.seeding import make_rng
 from swm.core.spaces import ActionSpace, action_shape, sample_action
-from swm.envs.classic.angles import difference
+from swm.envs.classic.geometry import difference
 
 
 class ClassicExpert(ABC):
@@ -25,7 +25,7 @@ class ClassicExpert(ABC):
     needs_goal_pixels = False
     action_space: ActionSpace
 
-    def __init__(self, *, random_prob: float = 0.05, random_steps: int = 5) -> None:
+    def __init__(self, *, random_prob: float = 0.1, random_steps: int = 5) -> None:
         """Set how far it strays; ``random_prob=0`` is the oracle.
 
         Args:

@@ -1,6 +1,7 @@
 """swm/MountainCar-v0 and swm/MountainCarContinuous-v0."""
 
 import math
+from typing import Any
 
 import numpy as np
 from gymnasium import spaces
@@ -10,7 +11,8 @@ from swm.core.protocols import Array
 from swm.core.spaces import ActionSpace, scalar
 from swm.envs.classic.base import ClassicEnv
 from swm.envs.classic.factors import BLACK, WHITE, color, physical, size, start
-from swm.envs.drawing import Canvas, rectangle
+from swm.envs.classic.geometry import rectangle
+from swm.envs.drawing import Canvas
 
 LEFT, RIGHT = -1.2, 0.6
 """The ends of the valley; the left one is a wall that the car does not bounce off."""
@@ -104,7 +106,7 @@ class MountainCarEnv(ClassicEnv):
     state_names: tuple[str, ...] = ("position", "velocity")
     goal_names: tuple[str, ...] = ("position",)
     success_radius = SUCCESS_DISTANCE
-    _number: type = float
+    _number: type[float] | type[np.float32] = float
     """The precision of the motion."""
 
     def __init__(self, image_size: int | tuple[int, int] = 64, render_mode: str | None = "rgb_array") -> None:
@@ -133,10 +135,11 @@ class MountainCarEnv(ClassicEnv):
         return start, flag
 
     def _move(self, state: Array, action: Array) -> tuple[Array, float, bool]:
-        moved, terminated = self._drive(*state.tolist(), push=int(action) - 1)
+        position, velocity = state.tolist()
+        moved, terminated = self._drive(position, velocity, int(action) - 1)
         return moved, -1.0, terminated
 
-    def _drive(self, position: float, velocity: float, push: float) -> tuple[Array, bool]:
+    def _drive(self, position: Any, velocity: Any, push: Any) -> tuple[Array, bool]:
         """One step, in the arithmetic of the numbers' type: the state, and whether it is at the flag for good."""
         values = self._values
         slope = values["world.gravity"] * math.cos(3 * position)
@@ -167,10 +170,10 @@ class MountainCarEnv(ClassicEnv):
         canvas = self._view(_VIEW, _HALF, values["background.color"])
         half = values["hill.thickness"] / 2
         canvas.fill(lambda x, y: _outline(x, y) - half, [(-9.0, 0.1), (9.0, 1.0)], half, values["hill.color"])
-        foot = np.array([values["flag.position"], _height(values["flag.position"])])
-        top = foot + np.array([0.0, values["flag.height"]])
-        canvas.capsule(foot, top, 0.012, BLACK)
-        corners = top + np.array([(0.0, 0.0), (0.0, -0.12), (0.17, -0.06)])
+        x, foot = self._flag, float(_height(self._flag))
+        top = foot + values["flag.height"]
+        canvas.capsule((x, foot), (x, top), 0.012, np.array(BLACK))
+        corners = np.array([(x, top), (x, top - 0.12), (x + 0.17, top - 0.06)])
         canvas.polygons([corners], values["flag.color"])
         return canvas
 
@@ -184,18 +187,16 @@ class MountainCarEnv(ClassicEnv):
         body = ground + (wheel * 0.4 + _CAR[1] * scale) * up
         canvas.polygons([rectangle(body, scale * _CAR, angle)], values["car.color"])
         for side in (-0.55, 0.55):
-            canvas.disc(ground + side * scale * _CAR[0] * along, wheel, values["wheel.color"])
+            canvas.disc((ground + side * scale * _CAR[0] * along).tolist(), wheel, values["wheel.color"])
 
 
-def _height(x: Array | float) -> Array:
+def _height(x: Any) -> Any:
     """Height of the hill, as Gymnasium draws it."""
-    height: Array = 0.45 * np.sin(3 * np.asarray(x)) + 0.55
-    return height
+    return 0.45 * np.sin(3 * x) + 0.55
 
 
-def _slope(x: Array | float) -> Array:
-    slope: Array = 1.35 * np.cos(3 * np.asarray(x))
-    return slope
+def _slope(x: Any) -> Any:
+    return 1.35 * np.cos(3 * x)
 
 
 def _outline(x: Array, y: Array) -> Array:

@@ -1,15 +1,17 @@
 """swm/Pendulum-v0."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from gymnasium import spaces
 
 from swm.core.factors import Constraint, Factor, FactorSpace, Variation
 from swm.core.protocols import Array
-from swm.core.spaces import scalar
-from swm.envs.classic.angles import angle_of, difference
+from swm.core.spaces import Value, scalar
 from swm.envs.classic.base import ClassicEnv
 from swm.envs.classic.factors import BLACK, WHITE, color, geometric, marker, physical, size, start
-from swm.envs.drawing import Canvas, rectangle
+from swm.envs.classic.geometry import angle_of, difference, rectangle
+from swm.envs.drawing import Canvas
 
 FASTEST = 12.0
 """The largest of all speed limits, rad/s."""
@@ -18,7 +20,7 @@ SPEED_WEIGHT = 0.2
 """How many rad one rad/s of speed counts in the distance."""
 
 
-def _apart(values: Variation) -> bool:
+def _apart(values: Mapping[str, Value]) -> bool:
     turned = abs(difference(values["rod.angle"], values["target.angle"]))
     return bool(max(turned, SPEED_WEIGHT * abs(values["rod.velocity"])) >= 2 * SUCCESS_DISTANCE)
 
@@ -175,5 +177,5 @@ class PendulumEnv(ClassicEnv):
         end = length * np.array([-np.sin(angle), np.cos(angle)])
         canvas.polygons([rectangle(end / 2, (half, length / 2), angle)], values["rod.color"])
         canvas.disc((0.0, 0.0), half, values["rod.color"])
-        canvas.disc(end, half, values["rod.color"])
+        canvas.disc(end.tolist(), half, values["rod.color"])
         canvas.disc((0.0, 0.0), 0.06, values["hub.color"])

@@ -20,7 +20,7 @@ ROWS = {
     "swm/CartPole-v0": _row(
         "cart_pole",
         "CartPole",
-        expert_kwargs={"random_prob": 0.1, "random_steps": 1},
+        expert_kwargs={"random_steps": 1},
         max_episode_steps=500,
         success_radius=0.1,
         unit="m",

@@ -1,10 +1,12 @@
-"""Angles: on which side of each other, between which bounds, from which sine and cosine."""
+"""Angles and rectangles."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from swm.core.errors import InvalidValueError
+from swm.core.protocols import Array
 
 
 def difference(a: Any, b: Any) -> Any:
@@ -30,3 +32,11 @@ def angle_of(cos: float, sin: float) -> float:
     if abs(np.hypot(cos, sin) - 1.0) > 1e-6:
         raise InvalidValueError(f"state: no angle has the cosine {cos!r} and the sine {sin!r}.")
     return float(np.arctan2(sin, cos))
+
+
+def rectangle(center: Sequence[float] | Array, half: Sequence[float] | Array, angle: float = 0.0) -> Array:
+    """Corners (4, 2) of a rectangle with half sides `half`, turned by `angle` from x towards y, in rad."""
+    x = half[0] * np.array([np.cos(angle), np.sin(angle)])
+    y = half[1] * np.array([-np.sin(angle), np.cos(angle)])
+    corners: Array = np.asarray(center, np.float64) + np.stack([x + y, y - x, -x - y, x - y])
+    return corners
