@@ -10,7 +10,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from swm.core.protocols import Array
-from swm.envs.two_room.geometry import SIZE, door_edges
+from swm.envs.arena.geometry import SIZE
+from swm.envs.two_room.geometry import door_edges
 
 _CLEARANCE = 1.0
 """How far a way stays from the sides of a door where there is room, in world units."""
@@ -34,11 +35,12 @@ def next_point(position: Array, goal: Array, values: Mapping[str, Array]) -> tup
     there = np.where(vertical, goal, goal[:, ::-1])
     reach = values["wall.thickness"] / 2 + values["agent.radius"]
     low, high = values["wall.position"] - reach, values["wall.position"] + reach
-    point, length = _through_doors(here, there, np.stack([low, high], axis=1), _passages(values))
     room, goal_room = _side(here, low, high), _side(there, low, high)
-    direct = (room == goal_room) & (room != 0)
-    point = np.where(direct[:, None], there, point)
-    length = np.where(direct, np.linalg.norm(there - here, axis=1), length)
+    point, length = there.copy(), np.linalg.norm(there - here, axis=1)
+    parted = np.flatnonzero((room != goal_room) | (room == 0))
+    if len(parted):
+        band, passages = np.stack([low, high], axis=1)[parted], _passages(values)[parted]
+        point[parted], length[parted] = _through_doors(here[parted], there[parted], band, passages)
     return np.where(vertical, point, point[:, ::-1]), length
 
 
