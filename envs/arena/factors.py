@@ -145,7 +145,7 @@ def places_free(
     Args:
         shape: see `Arena`.
         obstacles: see `Arena`.
-        walls: what the agent may touch neither, in words.
+        walls: which things the agent touches, in words: "neither wall nor border".
         alone: whether a place that is not free is drawn again alone, not the shape with it: for arenas
             in which every shape has room, and most places are not free.
     """
@@ -166,7 +166,7 @@ def places_free(
         Constraint(
             (name, "agent.radius", *(part for part in shape if part != "agent.radius")),
             free(name),
-            f"an agent at {name} touches neither {walls}",
+            f"an agent at {name} touches {walls}",
             redraw=(name,) if alone else (),
         )
         for name in ("agent.position", "target.position")

@@ -21,6 +21,25 @@ def overlap(low: Array, high: Array, size: int) -> Array:
     return share.astype(np.float32)
 
 
+def weave(weights: Array, lines: Array) -> Array:
+    """Draw a picture whose lines are sums of a few lines; equal neighbours are computed once.
+
+    Args:
+        weights: (height, K) float32: how much of each of the `lines` a line of the picture has.
+        lines: (K, width, 3) float32.
+
+    Returns:
+        (height, width, 3) uint8.
+    """
+    first = np.flatnonzero(np.append(True, (weights[1:] != weights[:-1]).any(axis=1)))
+    drawn = np.zeros((len(first), *lines.shape[1:]), np.float32)
+    for weight, line in zip(weights[first].T, lines, strict=True):
+        used = np.flatnonzero(weight)
+        drawn[used] += weight[used, None, None] * line
+    copies = np.diff(np.append(first, len(weights)))
+    return np.repeat(np.rint(drawn).astype(np.uint8), copies, axis=0)
+
+
 def draw_discs(pictures: Array, centre: Array, radius: Array, color: Array, opacity: Array | None = None) -> None:
     """Draw one disc into each picture, in place.
 

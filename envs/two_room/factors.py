@@ -103,7 +103,7 @@ _CONSTRAINTS = (
         lambda values: bool(values["door.width"] >= values["agent.radius"] + _DOOR_MARGIN),
         f"the agent fits through the doors: door.width is at least agent.radius + {_DOOR_MARGIN:g}",
     ),
-    *places_free(geometry.SHAPE, geometry.obstacles, "wall nor border"),
+    *places_free(geometry.SHAPE, geometry.obstacles, "neither wall nor border"),
     places_apart(2 * SUCCESS_DISTANCE),
 )
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from swm.core.protocols import Array
 from swm.envs.arena.geometry import SIZE
-from swm.envs.arena.render import overlap
+from swm.envs.arena.render import overlap, weave
 from swm.envs.two_room.geometry import door_edges
 
 COLORS = ("border.color", "wall.color", "door.color", "background.color")
@@ -48,12 +48,6 @@ def _draw_vertical(values: Mapping[str, Array], image_size: tuple[int, int]) -> 
     border, wall, door, floor = (values[name][:, None].astype(np.float32) for name in COLORS)
     across = inner_x * (floor - border) + wall_x * (wall - floor)
     door_across = wall_x * (door - wall)
-    pictures = np.empty((len(edge), height, width, 3), np.uint8)
-    for row, picture in enumerate(pictures):
-        # all but a few of the picture's lines are copies of one another
-        lines, line = np.unique(inner_y[row] + 1j * door_y[row], return_inverse=True)
-        drawn = lines.real[:, None, None].astype(np.float32) * across[row]
-        drawn += lines.imag[:, None, None].astype(np.float32) * door_across[row]
-        drawn += border[row]
-        np.take(np.rint(drawn).astype(np.uint8), line, axis=0, out=picture, mode="clip")
-    return pictures
+    weights = np.stack([inner_y, door_y, np.ones_like(door_y)], axis=2)
+    lines = np.stack([across, door_across, np.broadcast_to(border, across.shape)], axis=1)
+    return np.stack([weave(*each) for each in zip(weights, lines, strict=True)])
