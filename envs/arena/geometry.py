@@ -14,7 +14,8 @@ from swm.core.spaces import Value
 
 SIZE = 224.0
 """Side of the square arena, in world units."""
-_OUTSIDE = -4 * SIZE
+OUTSIDE = -4 * SIZE
+"""A coordinate that no agent reaches."""
 
 
 def stack(variations: Sequence[Mapping[str, Value]], names: Sequence[str] | None = None) -> dict[str, Array]:
@@ -42,7 +43,7 @@ class Obstacles:
     def with_pieces(self, count: int) -> "Obstacles":
         """The same with `count` pieces at least; those that are added lie outside the arena."""
         missing = ((0, 0), (0, max(0, count - self.low.shape[1])), (0, 0))
-        low, high = (np.pad(corner, missing, constant_values=_OUTSIDE) for corner in (self.low, self.high))
+        low, high = (np.pad(corner, missing, constant_values=OUTSIDE) for corner in (self.low, self.high))
         return Obstacles(low=low, high=high, floor=self.floor, ceiling=self.ceiling)
 
 
@@ -55,7 +56,7 @@ def grow(walls: Array, border: Array, radius: Array) -> Obstacles:
         radius: of the agent, (N,).
     """
     if not walls.shape[1]:
-        walls = np.full((len(walls), 1, 4), _OUTSIDE)
+        walls = np.full((len(walls), 1, 4), OUTSIDE)
     margin = np.repeat((border + radius)[:, None], 2, axis=1)
     return Obstacles(
         low=walls[:, :, :2] - radius[:, None, None],
