@@ -12,6 +12,7 @@ import gymnasium
 from swm.core.errors import InvalidValueError, UnknownNameError
 from swm.core.protocols import Executor, Policy
 from swm.core.registry import Registry, load_target
+from swm.envs import quantize_rows
 from swm.envs.base import FactoredEnv, check_image_size
 from swm.envs.classic import rows as classic
 from swm.envs.dmc import rows as dmc
@@ -34,6 +35,7 @@ ENVS: Registry[EnvRow] = Registry(
         **dmc.ROWS,
         **ogbench.ROWS,
         **fetch.ROWS,
+        **quantize_rows.ROWS,
     },
     "swm.envs",
 )

@@ -144,6 +144,8 @@ class Constraint:
     holds: Callable[[Mapping[str, Value]], bool]
     message: str
     """What must hold, in words."""
+    redraw: tuple[str, ...] = ()
+    """Those of `names` to draw again when it does not hold; empty, or none of them drawn, is all of `names`."""
 
 
 @dataclass(frozen=True)
@@ -289,7 +291,7 @@ class FactorSpace(Mapping[str, Factor]):
             broken = self._broken(values)
             if broken is None:
                 return Variation(values)
-            again = drawn.intersection(broken.names)
+            again = drawn.intersection(broken.redraw) or drawn.intersection(broken.names)
             if not again:
                 raise InvalidValueError(
                     f"these factor values exclude each other: {broken.message}; got {_show(broken, values)}."
