@@ -1,22 +1,26 @@
 """Pictures of a MuJoCo model at the size that is asked for, fast without a GPU.
 
-One OpenGL context serves all renderers of a process: EGL, or OSMesa where EGL does not work.
+One OpenGL context serves all renderers of a process, see `swm.envs.mujoco.gl`.
 The preset ``"fast"`` leaves out shadows and multisampling, which cost a software renderer one to
-two orders of magnitude; ``"full"`` has both.
+two orders of magnitude, and draws round shapes with as many faces as the size can show; ``"full"``
+has all that the model asks for.
+
+Both presets draw pictures with a side below 96 pixels on a grid of 2 to 6 samples per pixel and
+side and average them: otherwise thin limbs and checkered floors come and go with the pixel grid.
 """
 
-import functools
 import os
-from collections.abc import Mapping
-from typing import Any, Literal
-
-os.environ.setdefault("MUJOCO_GL", "egl")
+import weakref
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Literal
 
 import mujoco
 import numpy as np
 
-from swm.core.errors import SwmError, UnknownNameError
+from swm.core.errors import UnknownNameError
 from swm.core.protocols import Array
+from swm.envs.mujoco.gl import current, gl_context
 
 Preset = Literal["fast", "full"]
 PRESETS: dict[str, dict[str, int]] = {
@@ -24,40 +28,11 @@ PRESETS: dict[str, dict[str, int]] = {
     "full": {"shadowsize": 4096, "offsamples": 4},
 }
 """Preset -> size of the shadow map and samples per pixel."""
+_SMALLEST_SIDE = 96
+"""A picture whose smaller side is shorter is drawn finer and averaged, in pixels."""
+_FACES = ((128, {"numslices": 16, "numstacks": 8}), (256, {"numslices": 20, "numstacks": 12}))
+"""Largest side in pixels -> most faces around and along round shapes in the preset ``"fast"``."""
 _MAX_GEOMS = 2000
-
-
-@functools.cache
-def gl_context() -> tuple[str, Any]:
-    """The process's OpenGL context: the backend's name and the context, current in this thread.
-
-    Raises:
-        SwmError: neither EGL nor OSMesa works here.
-    """
-    wanted = os.environ["MUJOCO_GL"]
-    problems = []
-    for name in dict.fromkeys((wanted, "egl", "osmesa")):
-        try:
-            context = _make_context(name)
-            context.make_current()
-        except Exception as error:
-            problems.append(f"{name}: {error!r}")
-        else:
-            return name, context
-    raise SwmError(
-        "no OpenGL for rendering without a screen. Install it: apt-get install libegl1 libgl1 libegl-mesa0 "
-        f"libgl1-mesa-dri libosmesa6; `swm doctor` checks it. Tried {'; '.join(problems)}."
-    )
-
-
-def _make_context(name: str) -> Any:
-    if name == "egl":
-        from mujoco.egl import GLContext
-    elif name == "osmesa":
-        from mujoco.osmesa import GLContext
-    else:
-        from mujoco.gl_context import GLContext
-    return GLContext(16, 16)
 
 
 class Renderer:
@@ -85,14 +60,13 @@ class Renderer:
         if preset not in PRESETS:
             raise UnknownNameError("rendering preset", preset, PRESETS)
         self._model, self._image_size, self.preset = model, image_size, preset
-        quality = model.vis.quality
-        quality.shadowsize, quality.offsamples = PRESETS[preset]["shadowsize"], PRESETS[preset]["offsamples"]
-        model.vis.global_.offheight, model.vis.global_.offwidth = image_size
+        self._grid = -(-_SMALLEST_SIDE // min(image_size))
         self.scene = mujoco.MjvScene(model, maxgeom=_MAX_GEOMS)
         self.scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = preset == "full"
         self.option = mujoco.MjvOption()
         self.camera = camera if isinstance(camera, mujoco.MjvCamera) else _fixed(camera)
         self._context: mujoco.MjrContext | None = None
+        self._free: weakref.finalize[[mujoco.MjrContext], Renderer] | None = None
 
     def render(self, data: mujoco.MjData) -> Array:
         """The picture of `data`: (height, width, 3) uint8, the caller's to keep.
@@ -100,44 +74,100 @@ class Renderer:
         Raises:
             SwmError: there is no OpenGL here.
         """
-        context = self._begin()
-        height, width = self._image_size
-        mujoco.mjv_updateScene(
-            self._model, data, self.option, None, self.camera, mujoco.mjtCatBit.mjCAT_ALL.value, self.scene
-        )
+        height, width = (side * self._grid for side in self._image_size)
+        everything = mujoco.mjtCatBit.mjCAT_ALL.value
+        mujoco.mjv_updateScene(self._model, data, self.option, None, self.camera, everything, self.scene)
         rectangle = mujoco.MjrRect(0, 0, width, height)
-        mujoco.mjr_render(rectangle, self.scene, context)
         pixels = np.empty((height, width, 3), np.uint8)
-        mujoco.mjr_readPixels(pixels, None, rectangle, context)
-        return pixels[::-1].copy()
+        with current():
+            context = self._prepare()
+            mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, context)
+            mujoco.mjr_render(rectangle, self.scene, context)
+            mujoco.mjr_readPixels(pixels, None, rectangle, context)
+        return _average(pixels, self._grid)[::-1].copy()
 
-    def refresh_textures(self) -> None:
-        """Send the model's textures to OpenGL again, after their pixels were edited."""
-        context = self._begin()
-        for texture in range(self._model.ntex):
-            mujoco.mjr_uploadTexture(self._model, context, texture)
+    def refresh_textures(self, textures: Iterable[int] | None = None) -> None:
+        """Send textures of the model, None is all, to OpenGL again, after their pixels were edited."""
+        with current():
+            context = self._prepare()
+            for texture in range(self._model.ntex) if textures is None else textures:
+                mujoco.mjr_uploadTexture(self._model, context, texture)
+
+    def prepare(self) -> None:
+        """Make the OpenGL resources now rather than at the first picture.
+
+        Raises:
+            SwmError: there is no OpenGL here.
+        """
+        with current():
+            self._prepare()
 
     def describe(self) -> Mapping[str, str]:
         """Backend, renderer and preset: what the bytes of a picture depend on beside the model."""
-        backend, _ = gl_context()
-        from OpenGL import GL
-
-        self._begin()
-        return {"backend": backend, "renderer": GL.glGetString(GL.GL_RENDERER).decode(), "preset": self.preset}
+        with current() as context:
+            return {"backend": context.backend, "renderer": context.renderer, "preset": self.preset}
 
     def close(self) -> None:
-        """Free the OpenGL resources."""
-        if self._context is not None:
-            gl_context()[1].make_current()
-            self._context.free()
-            self._context = None
+        """Free the OpenGL resources; a later picture makes them again."""
+        if self._free is not None:
+            self._free()
+        self._context = self._free = None
 
-    def _begin(self) -> mujoco.MjrContext:
-        gl_context()[1].make_current()
+    def _prepare(self) -> mujoco.MjrContext:
         if self._context is None:
-            self._context = mujoco.MjrContext(self._model, mujoco.mjtFontScale.mjFONTSCALE_100.value)
-        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, self._context)
+            with _settings(self._model, self._quality()):
+                self._context = mujoco.MjrContext(self._model, mujoco.mjtFontScale.mjFONTSCALE_50.value)
+            self._free = weakref.finalize(self, _free, self._context)
+            self._free.atexit = False
         return self._context
+
+    def _quality(self) -> dict[str, int]:
+        """Fields of ``vis.global_`` and ``vis.quality`` -> what the picture needs."""
+        height, width = (side * self._grid for side in self._image_size)
+        wanted = {"offheight": height, "offwidth": width, **PRESETS[self.preset]}
+        faces = next((faces for side, faces in _FACES if max(height, width) <= side), {})
+        if self.preset == "fast":
+            quality = self._model.vis.quality
+            wanted.update({field: min(most, getattr(quality, field)) for field, most in faces.items()})
+        return wanted
+
+
+@contextmanager
+def _settings(model: mujoco.MjModel, wanted: Mapping[str, int]) -> Iterator[None]:
+    """Give the model's visual settings other values for the time of the block: other renderers share the model."""
+    vis = model.vis
+    groups = {field: vis.global_ if hasattr(vis.global_, field) else vis.quality for field in wanted}
+    before = {field: getattr(group, field) for field, group in groups.items()}
+    try:
+        for field, group in groups.items():
+            setattr(group, field, wanted[field])
+        yield
+    finally:
+        for field, group in groups.items():
+            setattr(group, field, before[field])
+
+
+def _average(pixels: Array, grid: int) -> Array:
+    """The mean of each block of grid x grid samples, rounded, of a picture (height, width, 3) uint8."""
+    if grid == 1:
+        return pixels
+    height, width, _ = (side // grid for side in pixels.shape)
+    rows = pixels.reshape(height, grid, -1)
+    sums = rows[:, 0].astype(np.uint16)
+    for row in range(1, grid):
+        sums += rows[:, row]
+    columns = sums.reshape(height, width, grid, 3)
+    total = columns[:, :, 0].copy()
+    for column in range(1, grid):
+        total += columns[:, :, column]
+    mean: Array = ((total + grid * grid // 2) // grid**2).astype(np.uint8)
+    return mean
+
+
+def _free(context: mujoco.MjrContext) -> None:
+    if gl_context().pid == os.getpid():
+        with current():
+            context.free()
 
 
 def _fixed(index: int) -> mujoco.MjvCamera:
