@@ -7,7 +7,7 @@ import numpy as np
 
 from swm.core.factors import Request, Variation
 from swm.core.protocols import Array, Mask, StepBatch
-from swm.core.spaces import check_actions
+from swm.core.spaces import action_bounds, action_shape, check_actions
 from swm.envs import make, make_executor, make_expert
 from swm.envs.base import FactoredEnv
 from swm.envs.codebook import Codebook
@@ -127,7 +127,7 @@ class QuantizedExecutor:
     def step(self, actions: Array, mask: Mask | None = None) -> StepBatch:
         """See `Executor.step`."""
         rows = self._batch.rows(mask)
-        commands = np.zeros((self.num_envs, *(self._inside.action_space.shape or ())))
+        commands = np.zeros((self.num_envs, *action_shape(self._inside.action_space)))
         commands[rows] = self._codebook.decode(self._batch.actions(actions, rows))
         return self._inside.step(commands, mask)
 
@@ -169,7 +169,9 @@ class QuantizedExpert:
         inside = make(env, render_mode=None)
         self._codebook = Codebook(inside.action_space, actions, levels)  # type: ignore[arg-type]
         inside.close()
-        self._lacking = np.zeros((0, *(inside.action_space.shape or ())))
+        low, high = action_bounds(inside.action_space)
+        self._most = (high.astype(np.float64) - low) / 2
+        self._lacking = np.zeros((0, *self._most.shape))
         self._actions: dict[str, Any] = {"actions": actions, "levels": levels}
 
     def begin(self, step: StepBatch, seeds: Sequence[int], mask: Mask, goal_pixels: Array | None) -> None:
@@ -183,7 +185,7 @@ class QuantizedExpert:
         """See `Policy.act`."""
         wanted = self._inside.act(step, mask) + self._lacking
         choices = self._codebook.encode(wanted)
-        self._lacking[mask] = np.clip(wanted - self._codebook.decode(choices), -1.0, 1.0)[mask]
+        self._lacking[mask] = np.clip(wanted - self._codebook.decode(choices), -self._most, self._most)[mask]
         return choices
 
     def describe(self) -> dict[str, Any]:

@@ -48,9 +48,9 @@ def move(position: Array, displacement: Array, obstacles: Obstacles) -> tuple[Ar
 def _may_touch(position: Array, end: Array, obstacles: Obstacles) -> Array:
     """Whether the box around each motion comes near an obstacle; the other motions are free."""
     low, high = np.minimum(position, end) - _NEAR, np.maximum(position, end) + _NEAR
-    beyond = (low <= obstacles.floor) | (high >= obstacles.ceiling)
-    apart = (high[:, None] < obstacles.low) | (low[:, None] > obstacles.high)
-    near: Array = beyond.any(axis=1) | ~apart.any(axis=2).all(axis=1)
+    border = np.minimum(low - obstacles.floor, obstacles.ceiling - high).min(axis=1)
+    walls = np.maximum(obstacles.low - high[:, None], low[:, None] - obstacles.high).max(axis=2).min(axis=1)
+    near: Array = np.minimum(border, walls) <= 0
     return near
 
 

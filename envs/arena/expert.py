@@ -68,7 +68,7 @@ class ArenaExpert(ABC):
 
     @abstractmethod
     def _next_point(self, rows: Array, position: Array) -> Array:
-        """A point (n, 2) on the way of `rows` from their positions (n, 2) to their aims that a straight line reaches."""
+        """A point (n, 2) on the way from the positions (n, 2) of `rows` to their aims that a straight line reaches."""
 
     def _remember(self, rows: Array, variations: Sequence[Mapping[str, Value]]) -> None:
         """Note the factors of the episodes that begin in `rows`."""
@@ -127,10 +127,11 @@ class ArenaExpert(ABC):
         values = {name: self._values[name][rows] for name in self.arena.motion}
         drag = values["agent.drag"][:, None]
         position = state[:, :2]
-        wanted = self._next_point(rows, position) - position - (1 - drag) * state[:, 2:]
+        way, coasting = self._next_point(rows, position) - position, (1 - drag) * state[:, 2:]
+        reach = drag * values["agent.speed"][:, None]
         if self.arena.drift is not None:
-            wanted = wanted - self.arena.drift(values, position)
-        command = wanted / (drag * values["agent.speed"][:, None])
+            return _against(coasting + self.arena.drift(values, position), way, reach)
+        command = (way - coasting) / reach
         steered: Array = command / np.maximum(1.0, np.abs(command).max(axis=1, keepdims=True))
         return steered
 
@@ -160,3 +161,11 @@ class ArenaExpert(ABC):
     def _stream(self, rows: Array, purpose: int) -> Array:
         """Keys of independent streams for each purpose of an episode."""
         return self._key[rows] ^ purpose
+
+
+def _against(drift: Array, way: Array, reach: Array) -> Array:
+    """The command that takes `drift` away first and goes along `way` with what is left, (n, 2) in [-1, 1]."""
+    hold, go = np.clip(-drift / reach, -1.0, 1.0), way / reach
+    left = np.where(go > 0, 1 - hold, 1 + hold) / np.maximum(np.abs(go), 1e-12)
+    command: Array = hold + np.minimum(1.0, left.min(axis=1, keepdims=True)) * go
+    return command

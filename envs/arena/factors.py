@@ -9,7 +9,7 @@ from gymnasium import spaces
 from swm.core.factors import Constraint, Factor
 from swm.core.spaces import Value, rgb, scalar, vector
 from swm.envs.arena.geometry import Obstacles, depth_inside, stack
-from swm.envs.arena.rules import MAX_SPEED, Values
+from swm.envs.arena.rules import Values
 
 TARGET_VISIBLE = 0
 """Whether the goal's marker is drawn by default.
@@ -24,7 +24,11 @@ Bounds = tuple[float, float]
 
 
 def agent(
-    *, radius: tuple[float, float, float], speed: tuple[float, float, float], start: tuple[float, float], **where: Bounds
+    *,
+    radius: tuple[float, float, float],
+    speed: tuple[float, float, float],
+    start: tuple[float, float],
+    **where: Bounds,
 ) -> tuple[Factor, ...]:
     """The factors of the agent.
 

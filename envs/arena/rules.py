@@ -39,4 +39,4 @@ class Arena:
     motion: tuple[str, ...] = ("agent.speed", "agent.drag")
     """The factors that decide how an action moves the agent."""
     drift: Callable[[Values, Array], Array] | None = None
-    """From the stacked factors of `motion` and positions (N, 2) to what is added to each step's displacement, (N, 2)."""
+    """From the stacked factors of `motion` and positions (N, 2) to what each step's displacement has more, (N, 2)."""

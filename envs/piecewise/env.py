@@ -77,7 +77,7 @@ class PiecewiseEnv(ArenaEnv):
     ``render_mode``: ``"rgb_array"`` (default) or None.
 
     ## Factors
-    15 + 2 grid_n^2 factors in the groups ``agent``, ``target``, ``border``, ``background`` and
+    14 + 2 grid_n^2 factors in the groups ``agent``, ``target``, ``border``, ``background`` and
     ``zones``; `factors` has their ranges. Every reset draws ``agent.position`` and
     ``target.position``.
 

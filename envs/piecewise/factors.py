@@ -26,7 +26,7 @@ _PLACES = {"full": (21.0, 203.0), "train": (42.0, 182.0)}
 
 @lru_cache
 def make_factors(grid_n: int) -> FactorSpace:
-    """Every factor of an arena of `grid_n` by `grid_n` zones: 15 + 2 grid_n^2 of them."""
+    """Every factor of an arena of `grid_n` by `grid_n` zones: 14 + 2 grid_n^2 of them."""
     return FactorSpace(
         (
             *agent(radius=_RADIUS, speed=(_BIAS + _RESERVE, MAX_SPEED, 5.0), start=(60.0, 150.0), **_PLACES),

@@ -46,7 +46,7 @@ class PointMazeEnv(ArenaEnv):
     The arena is a square of 224 by 224 world units, x to the right and y down, whatever the
     resolution of the pictures. Inside a border 10 units thick lies a square grid of cells, some
     of which are blocked: 3 by 3 in the U maze, 6 by 6 in the medium one, 9 by 9 in the large one,
-    and from 3 by 3 to 9 by 9 in random ones, each of which is a tree of rooms and hence solvable.
+    and 9 by 9 in random ones (from 3 by 3 to 11 by 11), each of which is a tree of rooms and hence solvable.
     A blocked cell holds a wall of ``wall.thickness`` that joins those of the blocked cells beside
     it. The agent is drawn as a disc and collides as the square that bounds the disc; contacts are
     swept exactly, so it passes through no wall at any speed and slides along what it touches. The

@@ -83,5 +83,6 @@ def in_sight(position: Array, points: Array, obstacles: Obstacles) -> Array:
     a, b = (obstacles.low[:, None] - start) / step, (obstacles.high[:, None] - start) / step
     enter = np.minimum(a, b).max(axis=3)
     leave = np.maximum(a, b).min(axis=3)
-    hit = (np.maximum(enter, 0.0) < np.minimum(leave, 1.0) - 1e-9).any(axis=2)
-    return ~hit
+    hit: Array = (np.maximum(enter, 0.0) < np.minimum(leave, 1.0) - 1e-9).any(axis=2)
+    seen: Array = ~hit
+    return seen

@@ -20,9 +20,9 @@ _APART = 4 * SUCCESS_DISTANCE
 _RADIUS = (3.0, 8.0, 5.0)
 _SPEED = (2.0, 8.0, 4.0)
 _PLACES = {"full": (18.0, 206.0), "train": (26.0, 198.0)}
-_ENDS = {"u": ((0, 0), (2, 0)), "medium": ((0, 0), (5, 5)), "large": ((0, 0), (6, 8)), "random": ((0, 0), (6, 6))}
+_ENDS = {"u": ((0, 0), (2, 0)), "medium": ((0, 0), (5, 5)), "large": ((0, 0), (6, 8)), "random": ((0, 0), (8, 8))}
 """Cells of the default start and goal."""
-_ROOMS = 4
+_ROOMS = 5
 
 
 def shape(name: str) -> tuple[str, ...]:
@@ -81,7 +81,7 @@ def _random() -> tuple[Factor, ...]:
         Factor(
             name="maze.rooms",
             kind="geometric",
-            space=spaces.Discrete(4, start=2),
+            space=spaces.Discrete(5, start=2),
             default=_ROOMS,
             summary="rooms along each side; the maze has one cell less than twice as many",
         ),

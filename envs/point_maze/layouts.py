@@ -63,21 +63,23 @@ def cells(name: str, layout: int, rooms: int, symmetry: int, openings: int, clos
 
 
 def _random(layout: int, rooms: int) -> Array:
-    """Rooms on the even rows and columns, joined to a tree by a walk that turns back at dead ends."""
-    blocked = np.ones((2 * rooms - 1, 2 * rooms - 1), np.bool_)
-    numbers = iter(counter_rng.bits(np.array([layout]), np.zeros(1, np.int64), 2 * rooms**2)[0].tolist())
-    blocked[0, 0] = False
-    way = [(0, 0)]
-    while way:
-        row, column = way[-1]
-        ahead = [(row + 2 * down, column + 2 * right) for down, right in _STEPS]
-        ahead = [(r, c) for r, c in ahead if min(r, c) >= 0 and max(r, c) < len(blocked) and blocked[r, c]]
-        if not ahead:
-            way.pop()
-            continue
-        r, c = ahead[next(numbers) % len(ahead)]
-        blocked[r, c] = blocked[(row + r) // 2, (column + c) // 2] = False
-        way.append((r, c))
+    """Rooms on the even rows and columns, joined to a tree by passages that are tried in random order.
+
+    Source: J. B. Kruskal, "On the shortest spanning subtree of a graph", 1956, with random weights.
+    """
+    side = 2 * rooms - 1
+    blocked = np.ones((side, side), np.bool_)
+    blocked[::2, ::2] = False
+    row, column = np.indices(blocked.shape)
+    passages = np.argwhere((row + column) % 2 == 1)
+    weights = counter_rng.bits(np.array([layout]), np.zeros(1, np.int64), len(passages))[0]
+    joined = {(r, c): {(r, c)} for r in range(0, side, 2) for c in range(0, side, 2)}
+    for r, c in passages[weights.argsort(kind="stable")].tolist():
+        a, b = ((r, c - 1), (r, c + 1)) if r % 2 == 0 else ((r - 1, c), (r + 1, c))
+        if joined[a] is not joined[b]:
+            blocked[r, c] = False
+            joined[a] |= joined[b]
+            joined.update(dict.fromkeys(joined[b], joined[a]))
     return blocked
 
 

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from swm.core.errors import InvalidValueError
 from swm.core.protocols import Array
 from swm.envs.arena import counter_rng, dynamics
+from swm.envs.arena.geometry import SIZE, Obstacles, depth_inside, stack
 from swm.envs.two_room import geometry
 from swm.envs.two_room.env import TwoRoomEnv
 from swm.envs.two_room.factors import FACTORS
-from swm.envs.arena.geometry import SIZE, depth_inside, stack
 
 FAR = 500.0
 seeds = st.integers(0, 10_000)
@@ -21,7 +21,7 @@ components = st.floats(-FAR, FAR, allow_nan=False)
 displacements = st.lists(st.tuples(components, components), min_size=1, max_size=12)
 
 
-def arena(seed: int, **values: Any) -> tuple[geometry.Obstacles, Array]:
+def arena(seed: int, **values: Any) -> tuple[Obstacles, Array]:
     """The obstacles of one random arena and a free start."""
     variation = FACTORS.resolve("all", seed) if not values else FACTORS.resolve(values, seed)
     return geometry.obstacles(stack([variation])), variation["agent.position"][None]

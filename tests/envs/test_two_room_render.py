@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
+from swm.envs.arena.geometry import SIZE, stack
 from swm.envs.arena.render import draw_discs
 from swm.envs.two_room import render
 from swm.envs.two_room.env import TwoRoomEnv
 from swm.envs.two_room.factors import FACTORS
-from swm.envs.arena.geometry import SIZE, stack
 
 
 @pytest.mark.parametrize("size", [(16, 16), (50, 50), (64, 96)])
