@@ -11,7 +11,7 @@ from swm.core.protocols import Array
 from swm.core.spaces import ActionSpace, scalar
 from swm.envs.classic.base import ClassicEnv
 from swm.envs.classic.factors import BLACK, WHITE, color, physical, size, start
-from swm.envs.classic.geometry import rectangle
+from swm.envs.classic.geometry import draw_rectangle
 from swm.envs.drawing import Canvas
 
 LEFT, RIGHT = -1.2, 0.6
@@ -185,7 +185,7 @@ class MountainCarEnv(ClassicEnv):
         wheel = 0.055 * scale
         ground = np.array([x, _height(x)]) + (values["hill.thickness"] / 2 + wheel) * up
         body = ground + (wheel * 0.4 + _CAR[1] * scale) * up
-        canvas.polygons([rectangle(body, scale * _CAR, angle)], values["car.color"])
+        draw_rectangle(canvas, body, scale * _CAR, angle, values["car.color"])
         for side in (-0.55, 0.55):
             canvas.disc((ground + side * scale * _CAR[0] * along).tolist(), wheel, values["wheel.color"])
 
