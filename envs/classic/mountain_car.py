@@ -45,11 +45,11 @@ def make_factors(force: float, flag: float) -> FactorSpace:
     )
     return FactorSpace(
         (
-            physical("world.gravity", 0.00125, 0.00375, 0.0025, "1/step²", "acceleration down the steepest slope"),
+            physical("world.gravity", 0.00125, 0.00375, 0.0025, "per step²", "acceleration down the steepest slope"),
             start("car.position", (-1.1, 0.2), (-0.6, -0.4), "", "where the car starts", default=-0.5),
-            start("car.velocity", (-0.05, 0.05), (0.0, 0.0), "1/step", "velocity of the car at the start"),
-            physical("car.force", force / 2, 1.5 * force, force, "1/step²", "acceleration by a full push"),
-            physical("car.max_speed", 0.04, FASTEST, 0.07, "1/step", "speed that the car never exceeds"),
+            start("car.velocity", (-0.05, 0.05), (0.0, 0.0), "per step", "velocity of the car at the start"),
+            physical("car.force", force / 2, 1.5 * force, force, "per step²", "acceleration by a full push"),
+            physical("car.max_speed", 0.04, FASTEST, 0.07, "per step", "speed that the car never exceeds"),
             physical("car.drag", 0.0, 0.01, 0.0, "", "share of the velocity that is lost each step"),
             where,
             *drawn,
