@@ -3,8 +3,9 @@
     python docs/make_factor_grids.py [FAMILY or ID ...]
 
 A family is drawn by its first environment that is not nightly, `SEVERAL` says where by more of them.
-A factor that acts on the motion alone is shown by the same actions under both values: the start and,
-paler, the moments on the way to the last frame; where the whole picture moves, by the last frame.
+A factor that acts on the motion alone is shown by the same actions under both values, the expert's in
+the default episode: the last frame and, paler, moments on the way; where the whole picture moves, the
+last frame alone.
 """
 
 import re
@@ -22,6 +23,7 @@ from swm.core.errors import InvalidValueError
 from swm.core.factors import Factor
 from swm.core.spaces import action_bounds, is_rgb
 from swm.envs import FactoredEnv
+from swm.rollout import EpisodeRequest, run_episodes
 from swm.testing.common import family
 
 FOLDER = Path(__file__).parent / "images"
@@ -31,7 +33,9 @@ SIZE, COLUMNS, CELL = 160, 10, 1.28
 """Pixels of the pictures that are rendered, cells per row, inches of a cell."""
 SEED = 1
 STEPS = (14, 28, 56, 112)
-"""Steps of a motion: the first number whose last frames differ visibly, else the last."""
+"""Steps of a motion: the first number whose last frames differ visibly, else the one where they differ most."""
+VISIBLE = 0.6
+"""Two motions differ visibly if this share of what moved is elsewhere."""
 CHANGED = 20
 """A pixel has changed if a channel differs by more than this, of 255."""
 MOVING_CAMERA = 0.4
@@ -72,17 +76,20 @@ def begin(env: FactoredEnv, factor: Factor, value: Any) -> Any:
     raise InvalidValueError(f"no value of {factor.name!r} near {value!r} goes with the defaults.")
 
 
-def move(env: FactoredEnv, steps: int) -> list[np.ndarray]:
-    """Pictures (steps + 1) under actions that turn slowly, from the running episode's start."""
+def commands(env_id: str, env: FactoredEnv) -> np.ndarray:
+    """Actions (STEPS[-1], ...): the expert's in the default episode, or ones that turn slowly."""
+    row, steps = swm.envs.ENVS[env_id], STEPS[-1]
+    if row.expert is not None:
+        executor = swm.envs.make_executor(env_id, 1, 32, "inline", render_mode=None)
+        expert = swm.envs.make_expert(env_id, **row.oracle)
+        (record,) = run_episodes(executor, expert, [EpisodeRequest(seed=SEED, max_steps=steps)], keep=["state"])
+        executor.close()
+        return record.action[np.minimum(np.arange(steps), len(record.action) - 1)]
     low, high = (np.asarray(bound, np.float64) for bound in action_bounds(env.action_space))
-    pictures = [env.observe()[0]["pixels"]]
-    for angle in np.linspace(-np.pi / 2, np.pi / 3, steps):
-        action = (low + high) / 2 + 0.45 * (high - low) * np.cos(
-            angle - np.arange(low.size).reshape(low.shape) * np.pi / 2
-        )
-        discrete = not isinstance(env.action_space, spaces.Box)
-        pictures.append(env.step(np.rint(action) if discrete else action)[0]["pixels"])
-    return pictures
+    phase = np.arange(low.size).reshape(low.shape) * np.pi / 2
+    angles = np.linspace(-np.pi / 2, 2 * np.pi, steps)
+    turning = np.stack([(low + high) / 2 + 0.45 * (high - low) * np.cos(angle - phase) for angle in angles])
+    return turning if isinstance(env.action_space, spaces.Box) else np.rint(turning)
 
 
 def changes(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -90,19 +97,28 @@ def changes(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.abs(a.astype(np.float64) - b).max(axis=-1) > CHANGED
 
 
-def tell_apart(one: list[np.ndarray], other: list[np.ndarray]) -> bool:
-    """Whether two motions end visibly apart: most of what moved is elsewhere."""
+def parting(one: list[np.ndarray], other: list[np.ndarray]) -> float:
+    """How far apart two motions end: the pixels that differ, as a share of those that moved."""
     moved = max(changes(motion[0], motion[-1]).sum() for motion in (one, other))
-    return bool(changes(one[-1], other[-1]).sum() > 0.6 * moved > 0)
+    return float(changes(one[-1], other[-1]).sum() / max(moved, 1))
 
 
-def onion(pictures: list[np.ndarray]) -> np.ndarray:
+def scenery(env: FactoredEnv) -> list[np.ndarray]:
+    """Pictures of many states, whose median shows what stands still."""
+    env.reset(seed=SEED)
+    rng, pictures = np.random.default_rng(SEED), []
+    for _ in range(13):
+        env.set_goal(env.sample_goal(rng))
+        pictures.append(env.goal_pixels())
+    return pictures
+
+
+def onion(pictures: list[np.ndarray], others: list[np.ndarray]) -> np.ndarray:
     """The last picture over paler earlier ones; the last alone if nearly everything changes."""
-    still = np.median(pictures, axis=0)
     if np.any([changes(picture, pictures[0]) for picture in pictures], axis=0).mean() > MOVING_CAMERA:
         return pictures[-1]
-    drawn = still
     chosen = np.unique(np.linspace(0, len(pictures) - 1, GHOSTS).astype(int))
+    drawn = still = np.median([*others, *(pictures[index] for index in chosen)], axis=0)
     for index in chosen:
         moving = np.clip(np.abs(pictures[index] - still).max(axis=-1, keepdims=True) / (2 * CHANGED), 0, 1)
         opacity = moving * (1.0 if index == chosen[-1] else 0.2 + 0.4 * index / len(pictures))
@@ -110,28 +126,48 @@ def onion(pictures: list[np.ndarray]) -> np.ndarray:
     return np.rint(drawn).astype(np.uint8)
 
 
-def factor_cells(env: FactoredEnv, factor: Factor) -> list[Cell]:
-    """The factor's values: in the start, in the goal if the start does not show them, or in the motion."""
-    chosen, starts, goals = [], [], []
-    for value in values(factor):
-        chosen.append(begin(env, factor, value))
-        starts.append(env.observe()[0]["pixels"])
-        goals.append(env.goal_pixels())
-    titles = [_title(factor, value) for value in chosen]
-    if factor.kind != "physical":
-        in_goal = not np.any(starts[0] != starts[-1])
-        return [
-            Cell(f"{title}, goal" if in_goal else title, picture)
-            for title, picture in zip(titles, goals if in_goal else starts, strict=True)
+class Grid:
+    """The cells of one environment."""
+
+    def __init__(self, env: FactoredEnv, actions: np.ndarray) -> None:
+        """Begin with the start and the goal of the default episode; motions take `actions`."""
+        self.env, self.actions = env, actions
+        self.scenery = scenery(env)
+        env.reset(seed=SEED)
+        self.start, self.goal = env.observe()[0]["pixels"], env.goal_pixels()
+        self.cells = [Cell("start\n", self.start), Cell("goal\n", self.goal)]
+
+    def add(self, factor: Factor) -> None:
+        """Add the factor's values: in the start, in the goal if the start does not show them, or in the motion."""
+        chosen, starts, goals = [], [], []
+        for value in values(factor):
+            chosen.append(begin(self.env, factor, value))
+            starts.append(self.env.observe()[0]["pixels"])
+            goals.append(self.env.goal_pixels())
+        if any((picture != self.start).any() for picture in starts):
+            shown, note = starts, ""
+        elif any((picture != self.goal).any() for picture in goals):
+            shown, note = goals, ", goal"
+        else:
+            shown, note = self.motions(factor, chosen)
+        self.cells += [
+            Cell(_title(factor, value) + note, picture) for value, picture in zip(chosen, shown, strict=True)
         ]
-    for steps in STEPS:
-        motions = []
-        for value in chosen:
-            begin(env, factor, value)
-            motions.append(move(env, steps))
-        if tell_apart(motions[0], motions[-1]):
-            break
-    return [Cell(f"{title}, {steps} steps", onion(m)) for title, m in zip(titles, motions, strict=True)]
+
+    def motions(self, factor: Factor, chosen: list[Any]) -> tuple[list[np.ndarray], str]:
+        """The same actions under each value, for as many steps as show a difference best."""
+        found: list[tuple[float, int, list[list[np.ndarray]]]] = []
+        for steps in STEPS:
+            motions = []
+            for value in chosen:
+                begin(self.env, factor, value)
+                frames = [self.env.step(action)[0]["pixels"] for action in self.actions[:steps]]
+                motions.append([self.start, *frames])
+            found.append((parting(motions[0], motions[-1]), steps, motions))
+            if found[-1][0] > VISIBLE:
+                break
+        _, steps, best = max(found, key=lambda each: each[0])
+        return [onion(motion, self.scenery) for motion in best], f", {steps} steps"
 
 
 def _title(factor: Factor, value: Any) -> str:
@@ -145,11 +181,11 @@ def _title(factor: Factor, value: Any) -> str:
 def draw(env_id: str, name: str) -> None:
     """Draw and save the grid of one environment."""
     env = swm.envs.make(env_id, image_size=SIZE)
-    env.reset(seed=SEED)
-    cells = [Cell("start\n", env.observe()[0]["pixels"]), Cell("goal\n", env.goal_pixels())]
+    grid = Grid(env, commands(env_id, env))
     for factor in env.factors.values():
-        cells.extend(factor_cells(env, factor))
+        grid.add(factor)
     env.close()
+    cells = grid.cells
     rows = -(-len(cells) // COLUMNS)
     height = CELL + 0.3
     figure = Figure(figsize=(COLUMNS * CELL, rows * height), dpi=120)
@@ -159,7 +195,9 @@ def draw(env_id: str, name: str) -> None:
         axes = figure.add_axes((column / COLUMNS + 0.001, bottom, 1 / COLUMNS - 0.002, (CELL - 0.03) / (rows * height)))
         axes.imshow(cell.picture)
         axes.set_title(cell.title, fontsize=6.5, pad=2, linespacing=1.1)
-        axes.set_axis_off()
+        axes.set_xticks([])
+        axes.set_yticks([])
+        axes.spines[:].set(color="0.75", linewidth=0.5)
     FOLDER.mkdir(exist_ok=True)
     figure.savefig(FOLDER / f"{name}_factors.png", pil_kwargs={"optimize": True})
 

@@ -9,7 +9,7 @@ from swm.core.factors import Factor, FactorSpace, Variation
 from swm.core.protocols import Array
 from swm.envs.classic.base import ClassicEnv
 from swm.envs.classic.factors import BLACK, WHITE, color, geometric, physical, size, start
-from swm.envs.classic.geometry import angle_of, rectangle, wrap
+from swm.envs.classic.geometry import angle_of, draw_rectangle, wrap
 from swm.envs.drawing import Canvas
 
 MAX_SPEED = np.array([4 * np.pi, 9 * np.pi])
@@ -247,6 +247,6 @@ class AcrobotEnv(ClassicEnv):
         elbow, tip = self._points(state)
         shoulder, both = np.zeros(2), state[0] + state[1]
         for name, begin, end, angle in (("upper", shoulder, elbow, state[0]), ("lower", elbow, tip, both)):
-            link = rectangle((begin + end) / 2, (half, values[f"{name}.length"] / 2), angle)
-            canvas.polygons([link], values[f"{name}.color"])
+            sides = half, values[f"{name}.length"] / 2
+            draw_rectangle(canvas, (begin + end) / 2, sides, angle, values[f"{name}.color"])
             canvas.disc(begin.tolist(), half, values["joint.color"])

@@ -7,7 +7,7 @@ from swm.core.factors import Constraint, FactorSpace, Variation
 from swm.core.protocols import Array
 from swm.envs.classic.base import ClassicEnv
 from swm.envs.classic.factors import BLACK, WHITE, color, geometric, marker, physical, size, start
-from swm.envs.classic.geometry import rectangle
+from swm.envs.classic.geometry import draw_rectangle
 from swm.envs.drawing import Canvas
 
 X_LIMIT, ANGLE_LIMIT = 2.4, 12 * 2 * np.pi / 360
@@ -170,11 +170,11 @@ class CartPoleEnv(ClassicEnv):
     def _draw(self, canvas: Canvas, state: Array) -> None:
         values = self._values
         x, _, angle, _ = state
-        canvas.polygons([rectangle((x, 0.0), values["cart.size"] * _CART)], values["cart.color"])
+        draw_rectangle(canvas, (x, 0.0), values["cart.size"] * _CART, 0.0, values["cart.color"])
         length, half = 2 * values["pole.length"], values["pole.thickness"] / 2
         axle, along = np.array([x, _CART[1] / 2]), np.array([np.sin(angle), np.cos(angle)])
-        pole = rectangle(axle + (length / 2) * along, (half, length / 2 + half), -angle)
-        canvas.polygons([pole], values["pole.color"])
+        middle = axle + (length / 2) * along
+        draw_rectangle(canvas, middle, (half, length / 2 + half), -angle, values["pole.color"])
         canvas.disc(axle.tolist(), half, values["axle.color"])
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from swm.core.errors import InvalidValueError
 from swm.core.protocols import Array
+from swm.envs.drawing import Canvas
 
 
 def difference(a: Any, b: Any) -> Any:
@@ -34,9 +35,17 @@ def angle_of(cos: float, sin: float) -> float:
     return float(np.arctan2(sin, cos))
 
 
-def rectangle(center: Sequence[float] | Array, half: Sequence[float] | Array, angle: float = 0.0) -> Array:
-    """Corners (4, 2) of a rectangle with half sides `half`, turned by `angle` from x towards y, in rad."""
-    x = half[0] * np.array([np.cos(angle), np.sin(angle)])
-    y = half[1] * np.array([-np.sin(angle), np.cos(angle)])
-    corners: Array = np.asarray(center, np.float64) + np.stack([x + y, y - x, -x - y, x - y])
-    return corners
+def draw_rectangle(
+    canvas: Canvas, center: Sequence[float] | Array, half: Sequence[float] | Array, angle: float, color: Array
+) -> None:
+    """Draw a rectangle with half sides `half`, turned by `angle` from x towards y, in rad."""
+    (x, y), (width, height), cos, sin = center, half, float(np.cos(angle)), float(np.sin(angle))
+
+    def distance(u: Array, v: Array) -> Array:
+        u, v = u - x, v - y
+        gap: Array = np.maximum(np.abs(cos * u + sin * v) - width, np.abs(cos * v - sin * u) - height)
+        return gap
+
+    reach_x = abs(cos) * width + abs(sin) * height
+    reach_y = abs(sin) * width + abs(cos) * height
+    canvas.fill(distance, [(x - reach_x, y - reach_y), (x + reach_x, y + reach_y)], 0.0, color)

@@ -11,7 +11,7 @@ from swm.core.protocols import Array
 from swm.core.spaces import ActionSpace, scalar
 from swm.envs.classic.base import ClassicEnv
 from swm.envs.classic.factors import BLACK, WHITE, color, physical, size, start
-from swm.envs.classic.geometry import rectangle
+from swm.envs.classic.geometry import draw_rectangle
 from swm.envs.drawing import Canvas
 
 LEFT, RIGHT = -1.2, 0.6
@@ -45,11 +45,11 @@ def make_factors(force: float, flag: float) -> FactorSpace:
     )
     return FactorSpace(
         (
-            physical("world.gravity", 0.00125, 0.00375, 0.0025, "1/step²", "acceleration down the steepest slope"),
+            physical("world.gravity", 0.00125, 0.00375, 0.0025, "per step²", "acceleration down the steepest slope"),
             start("car.position", (-1.1, 0.2), (-0.6, -0.4), "", "where the car starts", default=-0.5),
-            start("car.velocity", (-0.05, 0.05), (0.0, 0.0), "1/step", "velocity of the car at the start"),
-            physical("car.force", force / 2, 1.5 * force, force, "1/step²", "acceleration by a full push"),
-            physical("car.max_speed", 0.04, FASTEST, 0.07, "1/step", "speed that the car never exceeds"),
+            start("car.velocity", (-0.05, 0.05), (0.0, 0.0), "per step", "velocity of the car at the start"),
+            physical("car.force", force / 2, 1.5 * force, force, "per step²", "acceleration by a full push"),
+            physical("car.max_speed", 0.04, FASTEST, 0.07, "per step", "speed that the car never exceeds"),
             physical("car.drag", 0.0, 0.01, 0.0, "", "share of the velocity that is lost each step"),
             where,
             *drawn,
@@ -185,7 +185,7 @@ class MountainCarEnv(ClassicEnv):
         wheel = 0.055 * scale
         ground = np.array([x, _height(x)]) + (values["hill.thickness"] / 2 + wheel) * up
         body = ground + (wheel * 0.4 + _CAR[1] * scale) * up
-        canvas.polygons([rectangle(body, scale * _CAR, angle)], values["car.color"])
+        draw_rectangle(canvas, body, scale * _CAR, angle, values["car.color"])
         for side in (-0.55, 0.55):
             canvas.disc((ground + side * scale * _CAR[0] * along).tolist(), wheel, values["wheel.color"])
 

@@ -10,7 +10,7 @@ from swm.core.protocols import Array
 from swm.core.spaces import Value, scalar
 from swm.envs.classic.base import ClassicEnv
 from swm.envs.classic.factors import BLACK, WHITE, color, geometric, marker, physical, size, start
-from swm.envs.classic.geometry import angle_of, difference, rectangle
+from swm.envs.classic.geometry import angle_of, difference, draw_rectangle
 from swm.envs.drawing import Canvas
 
 FASTEST = 12.0
@@ -175,7 +175,7 @@ class PendulumEnv(ClassicEnv):
         values = self._values
         angle, length, half = state[0], values["rod.length"], values["rod.thickness"] / 2
         end = length * np.array([-np.sin(angle), np.cos(angle)])
-        canvas.polygons([rectangle(end / 2, (half, length / 2), angle)], values["rod.color"])
+        draw_rectangle(canvas, end / 2, (half, length / 2), angle, values["rod.color"])
         canvas.disc((0.0, 0.0), half, values["rod.color"])
         canvas.disc(end.tolist(), half, values["rod.color"])
         canvas.disc((0.0, 0.0), 0.06, values["hub.color"])

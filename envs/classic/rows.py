@@ -39,6 +39,7 @@ ROWS = {
         "mountain_car",
         "MountainCarContinuous",
         max_episode_steps=999,
+        nightly=True,
         success_radius=0.05,
         unit="of the valley's coordinate (it is 1.8 wide)",
         summary="Drive an underpowered car out of a valley, with any force.",

@@ -23,8 +23,9 @@ _HOLD = 5
 
 
 def family(env_id: str) -> str:
-    """The family of an environment: the package that its class lives in, for example ``"two_room"``."""
-    return ENVS[env_id].target.partition(":")[0].split(".")[-2]
+    """The family of an environment: the package or module below `swm.envs` where its class lives."""
+    parts = ENVS[env_id].target.partition(":")[0].split(".")
+    return parts[2] if parts[:2] == ["swm", "envs"] else parts[0]
 
 
 def require(condition: bool, law: str) -> None:

@@ -88,10 +88,13 @@ def effects(make_env: MakeEnv) -> None:
     observation; a geometric one may change both; a task factor changes the first state or the goal.
     """
     shown, blind = make_env(), make_env(render_mode=None)
+    bases: dict[Variation, _Seen] = {}
     for name, factor in shown.factors.items():
         acts = False
         for context, (base, changed) in enumerate(_pairs(shown.factors, name), start=1):
-            a, b = _watch(shown, blind, base), _watch(shown, blind, changed)
+            if base not in bases:
+                bases[base] = _watch(shown, blind, base)
+            a, b = bases[base], _watch(shown, blind, changed)
             same_picture, same_start = equal(a.picture, b.picture), equal(a.states[0], b.states[0])
             same_motion, same_goal = equal(a.states, b.states), equal(a.goal, b.goal)
             if factor.kind == "visual":

@@ -1,10 +1,12 @@
 """Classic control: the motion of Gymnasium's environments, goals, and what set_state takes."""
 
+from pathlib import Path
 from typing import Any
 
 import gymnasium
 import numpy as np
 import pytest
+from gymnasium.spaces import Box
 
 from swm.core.errors import InvalidValueError
 from swm.core.factors import Variation
@@ -250,3 +252,21 @@ def test_angles() -> None:
     assert geometry.wrap(np.pi) == np.pi
     assert geometry.wrap(7.0) == pytest.approx(7 - 2 * np.pi)
     assert geometry.angle_of(np.cos(2.5), np.sin(2.5)) == pytest.approx(2.5)
+
+
+def test_the_documented_factors_are_the_real_ones() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "environments" / "classic.md").read_text()
+    for env_id in IDS:
+        if "Continuous" in env_id:
+            continue
+        section = page.partition(f"## Factors of {env_id}")[2].partition("\n## ")[0]
+        rows = [[cell.strip(" `") for cell in line.split("|")[1:-1]] for line in section.splitlines()]
+        documented = {row[0]: row[1:] for row in rows if row and "." in row[0]}
+        factors = make(env_id).factors
+        assert list(documented) == list(factors)
+        for name, (kind, default, allowed, summary) in documented.items():
+            factor = factors[name]
+            assert (kind, summary) == (factor.kind, factor.summary)
+            if isinstance(factor.space, Box) and factor.space.shape == ():
+                assert allowed.startswith(f"{factor.space.low:.4g} to {factor.space.high:.4g}")
+                assert factor.sampled or default == f"{factor.default:.4g}"
