@@ -18,9 +18,7 @@ from swm.envs.adapters.visual_stage import PREFIX, Episode, Stage
 
 _GROUPS = (visual_background, visual_patches, visual_optics, visual_color, visual_noise)
 """In the order in which they act: behind the scene, in front of it, the lens, the colours, the sensor."""
-FACTORS: dict[str, Factor] = {
-    factor.name.removeprefix(PREFIX): factor for group in _GROUPS for factor in group.FACTORS
-}
+FACTORS: dict[str, Factor] = {factor.name.removeprefix(PREFIX): factor for group in _GROUPS for factor in group.FACTORS}
 """Every visual factor, by its name without the prefix."""
 _MARK = 1.8014398509481985e16
 """Begins the numbers that `Filter.state` appends to a state: no simulator has this number there."""
@@ -147,8 +145,6 @@ class Filter:
             name: factor.default + self._strength * (self._values[name] - factor.default)
             for name, factor in FACTORS.items()
         }
-        episode = Episode(
-            key=self._key, key_color=self._key_color, image_size=self._image_size, media=self._media
-        )
+        episode = Episode(key=self._key, key_color=self._key_color, image_size=self._image_size, media=self._media)
         prepared = (group.prepare(values, episode) for group in _GROUPS)
         self._stages: list[Stage] = [stage for stage in prepared if stage is not None]

@@ -1,13 +1,12 @@
 """An environment with visual factors added to its own."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
 from swm.core.factors import Variation
 from swm.core.protocols import Array
-from swm.envs.adapters.visual import VisualConfig, extend, inner_part, split_state, as_config, Filter
+from swm.envs.adapters.visual import Filter, VisualConfig, as_config, extend, inner_part, split_state
 from swm.envs.base import FactoredEnv
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from swm.core.factors import Request
 from swm.core.protocols import Array, Executor, Mask, StepBatch
-from swm.envs.adapters.visual import VisualConfig, extend, inner_part, split_state, as_config, Filter
+from swm.envs.adapters.visual import Filter, VisualConfig, as_config, extend, inner_part, split_state
 from swm.envs.executors.common import Batch
 
 

@@ -11,7 +11,9 @@ from swm.envs.two_room import counter_rng
 GRID = 64
 """Grains along each side of the picture, whatever its size."""
 FACTORS = (
-    strength("noise", 0.5, "share of coloured static that is mixed in, new at every step; its deviation is 74 times it"),
+    strength(
+        "noise", 0.5, "share of coloured static that is mixed in, new at every step; its deviation is 74 times it"
+    ),
 )
 
 
