@@ -8,7 +8,7 @@ import numpy as np
 from swm.core.errors import InvalidValueError
 from swm.core.protocols import Array
 from swm.envs.adapters.anchored import AnchoredBackend
-from swm.envs.adapters.backend import AnyEnv, Transition
+from swm.envs.adapters.backend import AnyEnv, Transition, inner_of
 
 _BYTES = 6
 """Of a saved state in each float64, which holds 48 bits exactly."""
@@ -26,7 +26,7 @@ class AleBackend(AnchoredBackend):
             InvalidValueError: the number of frames per step is random, so that a state does not decide the rest.
         """
         super().__init__(env)
-        game: Any = env.unwrapped
+        game = inner_of(env)
         if not isinstance(game._frameskip, int):
             raise InvalidValueError(f"{env}: frameskip must be one number, got {game._frameskip}; use a v5 id.")
         self._ale = game.ale
@@ -64,7 +64,7 @@ class AleBackend(AnchoredBackend):
 
     def load_simulator(self, state: Array) -> None:
         """Restore the emulator."""
-        saved = ale_py.ALEState.__new__(ale_py.ALEState)
+        saved: Any = ale_py.ALEState.__new__(ale_py.ALEState)
         saved.__setstate__(unpack(state))
         self._ale.restoreState(saved)
 

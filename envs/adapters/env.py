@@ -135,16 +135,8 @@ class AdaptedEnv(FactoredEnv):
         return self._save()
 
     def _save(self) -> Array:
-        last, seed = self._backend.last, self._backend.seed
-        head = [
-            _MARK,
-            seed >> 32,
-            seed & 0xFFFFFFFF,
-            self._backend.steps,
-            last.terminated,
-            last.truncated,
-            self._judged,
-        ]
+        last, seed, steps = self._backend.last, self._backend.seed, self._backend.steps
+        head = [_MARK, seed >> 32, seed & 0xFFFFFFFF, steps, last.terminated, last.truncated, self._judged]
         return np.concatenate([np.array(head, np.float64), self._backend.save()])
 
     def set_state(self, state: Array) -> None:

@@ -1,11 +1,9 @@
 """MiniGrid and BabyAI: the whole grid as state, which the agent's own view shows in part only."""
 
-from typing import Any
-
 import numpy as np
 
 from swm.core.protocols import Array
-from swm.envs.adapters.backend import AnyEnv, Backend
+from swm.envs.adapters.backend import AnyEnv, Backend, inner_of
 
 _CELL = ("object", "color", "state")
 """What MiniGrid encodes of a cell, by its own tables."""
@@ -18,7 +16,7 @@ class GridBackend(Backend):
     def __init__(self, env: AnyEnv) -> None:
         """Take over `env`."""
         super().__init__(env)
-        self._grid_env: Any = env.unwrapped
+        self._grid_env = inner_of(env)
         columns, rows = range(self._grid_env.width), range(self._grid_env.height)
         self._names = (
             *("agent.x", "agent.y", "agent.direction"),

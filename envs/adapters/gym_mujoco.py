@@ -8,7 +8,7 @@ import numpy as np
 
 from swm.core.protocols import Array
 from swm.envs.adapters.anchored import AnchoredBackend
-from swm.envs.adapters.backend import AnyEnv
+from swm.envs.adapters.backend import AnyEnv, inner_of
 from swm.envs.mujoco.render import Renderer
 from swm.envs.mujoco.states import Joints
 
@@ -26,7 +26,7 @@ class GymMujocoBackend(AnchoredBackend):
     def __init__(self, env: AnyEnv) -> None:
         """Take over `env`."""
         super().__init__(env)
-        self._inner: Any = env.unwrapped
+        self._inner = inner_of(env)
         self._model, self._data = self._inner.model, self._inner.data
         joints = Joints(self._model)
         self._names = (*joints.position_names, *joints.velocity_names)

@@ -1,8 +1,9 @@
 """Linear maps of pictures along rows and columns, in integer arithmetic.
 
 A picture is worked on as three planes in *eighths*: float32 integers, eight per grey level, so 0 to 2040;
-shape (3, height, width). Weights are multiples of 1/2048. With these, every product and sum of a map is an integer below 2**24, which
-float32 holds exactly, so the result depends neither on the order of the sums nor on the BLAS library.
+shape (3, height, width). Weights are multiples of 1/2048. With these, every product and sum of a map is an
+integer of at most 2**24, which float32 holds exactly, so the result depends neither on the order of the
+sums nor on the BLAS library.
 """
 
 import math
@@ -55,9 +56,10 @@ def _scaled(product: Array) -> Array:
     return np.rint(product, out=product)
 
 
-def _quantize(weights: Array) -> Array:
-    steps = np.rint(np.cumsum(weights, axis=1) * _UNIT)
-    return np.diff(steps, axis=1, prepend=0.0).astype(np.float32)
+def _quantize(exact: Array) -> Array:
+    steps = np.rint(np.cumsum(exact, axis=1) * _UNIT)
+    weights: Array = np.diff(steps, axis=1, prepend=0.0).astype(np.float32)
+    return weights
 
 
 def area(size: int, new_size: int) -> Array:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import gymnasium
-from gymnasium.envs.registration import EnvSpec
+from gymnasium.envs.registration import EnvSpec, load_env_creator
 
 from swm.core.errors import InvalidValueError, MissingExtraError, UnknownNameError
 
@@ -81,9 +81,8 @@ def make_source(source: Source, env_kwargs: Mapping[str, Any]) -> "gymnasium.Env
 
 
 def _render_modes(spec: EnvSpec) -> list[str]:
-    creator = spec.entry_point
-    if isinstance(creator, str):
-        creator = gymnasium.envs.registration.load_env_creator(creator)
+    entry = spec.entry_point
+    creator = load_env_creator(entry) if isinstance(entry, str) else entry
     return list(getattr(creator, "metadata", {}).get("render_modes", []))
 
 

@@ -132,10 +132,10 @@ class Filter:
     @state.setter
     def state(self, state: Array) -> None:
         """Take back what `state` gave."""
-        limits = (2**_KEY_BITS, 2**53, 2**24)
-        if not all(0 <= number < limit and number == int(number) for number, limit in zip(state[1:], limits)):
-            raise InvalidValueError(f"state: the last three numbers are not of visual effects: {state[1:].tolist()}.")
-        self._key, self._step, color = (int(number) for number in state[1:])
+        numbers = state[1:]
+        if not ((numbers >= 0) & (numbers == np.floor(numbers)) & (numbers < (2**_KEY_BITS, 2**53, 2**24))).all():
+            raise InvalidValueError(f"state: the last three numbers are not of visual effects: {numbers.tolist()}.")
+        self._key, self._step, color = (int(number) for number in numbers)
         self._key_color = np.array([color >> 16, color >> 8 & 255, color & 255], np.uint8)
         self._prepare()
 

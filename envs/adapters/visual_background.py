@@ -43,7 +43,8 @@ def dominant_color(pixels: Array) -> Array:
     bins = pixels.reshape(-1, 3) >> 4
     codes = bins[:, 0].astype(np.int64) * 256 + bins[:, 1] * 16 + bins[:, 2]
     chosen = pixels.reshape(-1, 3)[codes == np.bincount(codes).argmax()]
-    return np.rint(chosen.mean(axis=0)).astype(np.uint8)
+    color: Array = np.rint(chosen.mean(axis=0)).astype(np.uint8)
+    return color
 
 
 def load_media(media: str | Path | Array) -> Array:

@@ -32,7 +32,8 @@ def prepare(values: Values, episode: Episode) -> Stage | None:
 
     def stage(picture: Array, step: int) -> Array:
         mapped = np.rint((weights @ picture.reshape(3, -1).astype(np.float64) + constant) / _UNIT)
-        return np.clip(mapped, 0, WHITE).astype(np.float32).reshape(picture.shape)
+        clipped: Array = np.clip(mapped, 0, WHITE).astype(np.float32)
+        return clipped.reshape(picture.shape)
 
     return stage
 

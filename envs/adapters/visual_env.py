@@ -1,6 +1,6 @@
 """An environment with visual factors added to its own."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -18,7 +18,7 @@ class VisualEnv(FactoredEnv):
     at the present step.
     """
 
-    def __init__(self, env: FactoredEnv, visual: str | tuple[str, ...] | VisualConfig = "all") -> None:
+    def __init__(self, env: FactoredEnv, visual: str | Sequence[str] | VisualConfig = "all") -> None:
         """Take over `env`.
 
         Args:
@@ -108,7 +108,7 @@ class VisualEnv(FactoredEnv):
         self.env.close()
 
 
-def with_visual_factors(env: FactoredEnv, visual: str | tuple[str, ...] | VisualConfig = "all") -> VisualEnv:
+def with_visual_factors(env: FactoredEnv, visual: str | Sequence[str] | VisualConfig = "all") -> VisualEnv:
     """Add visual factors to an environment.
 
     Args:

@@ -1,6 +1,6 @@
 """An executor with visual factors added to those of its environments."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -17,22 +17,18 @@ class VisualExecutor:
     The episodes are those of `swm.envs.adapters.visual_env.VisualEnv`, to the last bit.
     """
 
-    def __init__(self, executor: Executor, visual: str | tuple[str, ...] | VisualConfig = "all") -> None:
+    def __init__(self, executor: Executor, visual: str | Sequence[str] | VisualConfig = "all") -> None:
         """Take over `executor`; arguments as of `VisualEnv`."""
         self.executor, config = executor, as_config(visual)
         self.num_envs = executor.num_envs
         self.observation_space, self.action_space = executor.observation_space, executor.action_space
+        self.rendering = executor.rendering
         self.factors = extend(executor.factors, config)
         self._batch = Batch(self.num_envs, self.factors, self.action_space)
         shape = self.observation_space["pixels"].shape
         assert shape is not None
         self._filters = [Filter(config, (shape[0], shape[1])) for _ in range(self.num_envs)]
         self._shown = np.zeros((self.num_envs, *shape), np.uint8)
-
-    @property
-    def rendering(self) -> Mapping[str, str]:
-        """That of the executor inside."""
-        return self.executor.rendering
 
     def reset(self, seeds: Sequence[int], requests: Sequence[Request], mask: Mask | None = None) -> StepBatch:
         """See `Executor.reset`."""
