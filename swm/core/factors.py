@@ -192,7 +192,7 @@ class FactorSpace(Mapping[str, Factor]):
         chosen: set[str] = set()
         for name in names:
             members = [f.name for f in self.factors if name in ("all", f.name, f.group)]
-            if not members:
+            if not members and name != "all":
                 raise UnknownNameError("factor or group of factors", name, [*self._index, *self.groups, "all"])
             chosen.update(members)
         return tuple(name for name in self._index if name in chosen)
