@@ -23,6 +23,8 @@ class PoseGoal:
     """
 
     target_names: tuple[str, ...] = ()
+    follows_start: bool
+    """Whether the start or the task fixes the goal, so that another goal needs another start."""
 
     def __init__(
         self,
@@ -33,7 +35,7 @@ class PoseGoal:
         parts: Sequence[Mapping[str, float]] = (),
         fixed: Sequence[float] | None = None,
         spread: Sequence[float] | None = None,
-        settle: float = 0.0,
+        motion: float = 0.0,
     ) -> None:
         """Choose the joints that count.
 
@@ -44,11 +46,12 @@ class PoseGoal:
             parts: joint -> factor, for each part; empty is each joint by itself.
             fixed: the pose (nq,) that is the goal of every episode; None draws one like a start.
             spread: half of the range (nq,) around `fixed` from which the goal is drawn.
-            settle: seconds for which a drawn pose falls and comes to rest before it is the goal.
+            motion: seconds of random controls that lead from a drawn start to the goal.
         """
-        self.radius, self.settle = radius, settle
+        self.radius, self.motion = radius, motion
         self.fixed = None if fixed is None else np.asarray(fixed, np.float64)
         self.spread = None if spread is None else np.asarray(spread, np.float64)
+        self.follows_start = fixed is not None and spread is None
         self._joints = Joints(model)
         self._free = bool(model.njnt) and int(model.jnt_type[0]) == _FREE
         dof = {name: int(model.jnt_dofadr[index]) for index, name in enumerate(self._joints.names)}
@@ -84,8 +87,7 @@ class TargetGoal:
     The target alone decides; the pose is for pictures and states at the goal.
     """
 
-    fixed = spread = None
-    settle = 0.0
+    follows_start = True
 
     def __init__(
         self,
