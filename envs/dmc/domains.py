@@ -76,9 +76,7 @@ def _site_radius(model: mujoco.MjModel) -> Callable[[mujoco.MjModel], float]:
 
 def _acrobot(model: mujoco.MjModel, task: str) -> Goal:
     radius = _site_radius(model)
-    return TargetGoal(
-        model, radius=radius, point=("site", "tip"), target=("site", "target"), axes=(0, 2), movable=()
-    )
+    return TargetGoal(model, radius=radius, point=("site", "tip"), target=("site", "target"), axes=(0, 2), movable=())
 
 
 def _manipulator(model: mujoco.MjModel, task: str) -> Goal:
@@ -122,7 +120,7 @@ DOMAINS: dict[str, Domain] = {
     "hopper": Domain(make_goal=partial(_robot, ("rootx",))),
     "reacher": Domain(make_goal=_reacher, scratch_fields=("geom_size", "geom_pos"), body=("shoulder", "wrist")),
     "walker": Domain(make_goal=partial(_robot, ("rootx",))),
-    "acrobot": Domain(make_goal=_acrobot, scratch_fields=("site_pos",)),
+    "acrobot": Domain(make_goal=_acrobot, scratch_fields=("site_pos", "site_size")),
     "pendulum": Domain(make_goal=_pendulum),
     "cartpole": Domain(make_goal=_cartpole),
     "ball_in_cup": Domain(make_goal=_ball_in_cup, body=("cup_x", "cup_z")),
@@ -131,7 +129,7 @@ DOMAINS: dict[str, Domain] = {
         scratch_fields=("site_pos", "site_size", "site_rgba", "dof_damping"),
         body=("proximal", "distal"),
     ),
-    "manipulator": Domain(make_goal=_manipulator, scratch_fields=("body_pos", "body_quat"), body=_ARM),
+    "manipulator": Domain(make_goal=_manipulator, scratch_fields=("body_pos", "body_quat", "geom_size"), body=_ARM),
     "quadruped": Domain(make_goal=partial(_robot, ()), camera=2),
 }
 """Every domain."""

@@ -15,6 +15,7 @@ from swm.core.seeding import derive_seed
 from swm.envs.dmc.domains import DOMAINS
 from swm.envs.dmc.factors import make_factors
 from swm.envs.dmc.goals import PoseGoal, TargetGoal
+from swm.envs.dmc.parts import TARGET_RADIUS
 from swm.envs.dmc.tasks import load_task
 from swm.envs.mujoco.env import MujocoEnv
 from swm.envs.mujoco.render import Preset
@@ -102,7 +103,7 @@ class DMControlEnv(MujocoEnv):
         about, model = DOMAINS[domain], loaded.physics.model.ptr
         super().__init__(
             model,
-            make_factors(domain, task, model),
+            make_factors(domain, task, model, about.camera),
             image_size=image_size,
             render_mode=render_mode,
             preset=preset,
@@ -147,6 +148,8 @@ class DMControlEnv(MujocoEnv):
         """Let dm_control draw a start, and a target if the task has one."""
         with self._physics.reset_context():
             self._task.initialize_episode(self._physics)
+            if TARGET_RADIUS in self._drawn:
+                self._rule.resize_target(self.model, self._drawn[TARGET_RADIUS])
 
     def _refresh(self) -> None:
         # what dm_control leaves behind after a step

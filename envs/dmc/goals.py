@@ -76,6 +76,9 @@ class PoseGoal:
     def write_target(self, model: mujoco.MjModel, target: Array) -> None:
         """There is none."""
 
+    def resize_target(self, model: mujoco.MjModel, radius: float) -> None:
+        """There is none."""
+
     def point(self, data: mujoco.MjData) -> Array:
         """There is none: (0,)."""
         return np.zeros(0)
@@ -118,7 +121,11 @@ class TargetGoal:
         self._jacobian = {"geom": mujoco.mj_jacGeom, "site": mujoco.mj_jacSite}[point[0]]
         self._point_id = getattr(model, point[0])(point[1]).id
         self._target_id = getattr(model, target[0])(target[1]).id
-        self._target_quat = model.body_quat[self._target_id] if target[0] == "body" else None
+        body = target[0] == "body"
+        self._target_size = (
+            ("geom_size", model.body_geomadr[self._target_id]) if body else (f"{target[0]}_size", self._target_id)
+        )
+        self._target_quat = model.body_quat[self._target_id] if body else None
         joints = [model.joint(name).id for name in movable]
         self._dofs, self._addresses = model.jnt_dofadr[joints], model.jnt_qposadr[joints]
         limited = model.jnt_limited[joints].astype(np.bool_)[:, None]
@@ -137,6 +144,11 @@ class TargetGoal:
         getattr(model, self._target_field)[self._target_id, self._axes] = target
         if self._target_quat is not None:
             self._target_quat[:] = (1.0, 0.0, 0.0, 0.0)
+
+    def resize_target(self, model: mujoco.MjModel, radius: float) -> None:
+        """Set the radius of the target in m, in every direction."""
+        size, row = self._target_size
+        getattr(model, size)[row] = radius
 
     def point(self, data: mujoco.MjData) -> Array:
         """The coordinates of the point that count, in m."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import mujoco
 from dm_control import suite
 from dm_control.rl import control
 from dm_control.utils.rewards import tolerance
@@ -19,6 +20,7 @@ from swm.core.errors import UnknownNameError
 Reward = Callable[[Any], float]
 """A reward as a function of dm_control's physics."""
 _INFINITY = float("inf")
+_HIDDEN_GROUP = 5
 _SPIN = 6.0
 """Pitch rate above which a flip is rewarded fully, in rad/s: about one turn per second."""
 
@@ -31,10 +33,12 @@ class Task:
     """The task of dm_control that it starts like."""
     reward: Reward | None
     """None: 1 where the goal is reached, else 0."""
+    hidden: str = ""
+    """A geom that is not drawn, because it means nothing here."""
 
 
 def load_task(domain: str, task: str) -> tuple[control.Environment, Reward | None]:
-    """Load dm_control's environment and the reward of the task.
+    """Load dm_control's environment, in an episode, and the reward of the task.
 
     Raises:
         UnknownNameError: there is no such domain or task.
@@ -42,11 +46,17 @@ def load_task(domain: str, task: str) -> tuple[control.Environment, Reward | Non
     known = {(name, of) for name, of in suite.ALL_TASKS if name in DOMAINS} | set(TASKS)
     if (domain, task) not in known:
         raise UnknownNameError("task of DeepMind Control", f"{domain} {task}", (" ".join(pair) for pair in known))
-    if (domain, task) not in TASKS:
-        loaded = suite.load(domain, task)
-        return loaded, loaded.task.get_reward
-    added = TASKS[domain, task]
-    return suite.load(domain, added.start), added.reward
+    added = TASKS.get((domain, task))
+    warn = mujoco.get_mju_user_warning()
+    mujoco.set_mju_user_warning(lambda _: None)  # dm_control's cheetah has an attribute that MuJoCo calls deprecated
+    try:
+        loaded = suite.load(domain, added.start if added else task)
+    finally:
+        mujoco.set_mju_user_warning(warn)
+    if added and added.hidden:
+        loaded.physics.named.model.geom_group[added.hidden] = _HIDDEN_GROUP
+    loaded.reset()
+    return loaded, added.reward if added else loaded.task.get_reward
 
 
 def _above(value: float, bound: float, margin: float) -> float:
@@ -174,7 +184,7 @@ DOMAINS = (
 """The domains of dm_control that are environments here."""
 
 TASKS: dict[tuple[str, str], Task] = {
-    ("reacher", "joints"): Task("hard", None),
+    ("reacher", "joints"): Task("hard", None, "target"),
     ("walker", "walk_backward"): Task("walk", _walk_backward),
     ("walker", "arabesque"): Task("stand", _arabesque),
     ("walker", "lie_down"): Task("stand", _walker_lie_down),
