@@ -25,6 +25,11 @@ _HOLD = 0.25
 """Seconds for which random controls are held on the way to a goal."""
 
 
+_TRACK = int(mujoco.mjtCamLight.mjCAMLIGHT_TRACKCOM)
+_FAST_MESH = 16, 8
+"""Slices and stacks of round things in the preset ``"fast"``, half as many as MuJoCo's default."""
+
+
 def task_seed(seed: int) -> int:
     """The seed of dm_control's ``RandomState`` in the episode that `FactoredEnv.reset` begins with `seed`."""
     return derive_seed(seed, "start") % 2**32
@@ -101,6 +106,8 @@ class DMControlEnv(MujocoEnv):
         self._physics, self._task, self._num_substeps = loaded.physics, loaded.task, loaded._n_sub_steps
         self.action_repeat = action_repeat
         about, model = DOMAINS[domain], loaded.physics.model.ptr
+        if preset == "fast":
+            model.vis.quality.numslices, model.vis.quality.numstacks = _FAST_MESH
         super().__init__(
             model,
             make_factors(domain, task, model, about.camera),
@@ -112,7 +119,10 @@ class DMControlEnv(MujocoEnv):
             scratch_fields=about.scratch_fields,
         )
         self.metadata = {**self.metadata, "render_fps": round(1 / (loaded.control_timestep() * action_repeat))}
-        self._rule = about.make_goal(model, task)
+        self._rule, self._scratch_fields = about.make_goal(model, task), about.scratch_fields
+        self._shares = model.body_mass * (model.body_rootid > 0) / model.body_mass.sum()
+        self._followers = np.flatnonzero(model.cam_mode == _TRACK)
+        self._lamps = np.flatnonzero(model.light_mode == _TRACK)
         self._body = np.array([model.joint(name).id for name in about.body], np.int64)
         self._name_spaces(about.body)
 
@@ -131,6 +141,7 @@ class DMControlEnv(MujocoEnv):
 
     def _initialize(self, variation: Variation, seed: int) -> None:
         self._task.random.seed(seed % 2**32)
+        self._watch()
         self._restart()
         rng = np.random.default_rng(derive_seed(seed, "goal"))
         for _ in range(_MAX_DRAWS):
@@ -140,6 +151,18 @@ class DMControlEnv(MujocoEnv):
             if self._rule.follows_start:
                 self._restart()
         raise InvalidValueError(f"each of {_MAX_DRAWS} starts is at its goal: the goal is too easy to reach.")
+
+    def _watch(self) -> None:
+        """Remember where the cameras and lights that follow the robot are, seen from its centre of mass."""
+        model = self.model
+        self._offsets = model.cam_poscom0[self._followers].copy(), model.light_poscom0[self._lamps].copy()
+
+    def _draw(self) -> Array:
+        """Draw; what follows the centre of mass follows that of the default masses, so that masses do not show."""
+        if len(self._followers) or len(self._lamps):
+            centre = self._shares @ self.data.xipos
+            self.data.cam_xpos[self._followers], self.data.light_xpos[self._lamps] = (o + centre for o in self._offsets)
+        return super()._draw()
 
     def _draw_goal(self, seed: int) -> None:
         """Nothing is left to do: `_initialize` has drawn the goal before the physical factors were applied."""
@@ -244,21 +267,20 @@ class DMControlEnv(MujocoEnv):
         self._check_begun()
         if not self._rule.target_names:
             return self._draw_pose(rng)
-        target = self._rule.read_target(self.model)
         with self._aside(rng):
             self._restart()
-            goal = self._pose_for_target(rng)
-        self._rule.write_target(self.model, target)
-        self._refresh()
-        return goal
+            return self._pose_for_target(rng)
 
     @contextmanager
     def _aside(self, rng: np.random.Generator) -> Iterator[None]:
-        """Let dm_control draw from `rng`, and put its own generator and the state back afterwards."""
+        """Let dm_control draw from `rng`; put its generator, the model and the state back afterwards."""
         own, before = self._task.random.get_state(), self.get_state()
+        written = [getattr(self.model, field).copy() for field in self._scratch_fields]
         self._task.random.seed(int(rng.integers(2**32)))
         yield
         self._task.random.set_state(own)
+        for field, value in zip(self._scratch_fields, written, strict=True):
+            getattr(self.model, field)[:] = value
         self._put_state(before)
 
     def _draw_pose(self, rng: np.random.Generator) -> Array:
@@ -289,5 +311,4 @@ class DMControlEnv(MujocoEnv):
                 pose = self.data.qpos.copy()
                 if there and self.data.ncon == 0:
                     break
-            rule.write_target(self.model, target)
         return np.concatenate([pose, target])

@@ -38,10 +38,6 @@ def _gravity(model: mujoco.MjModel) -> tuple[Factor, ...]:
     return physics.gravity(model), physics.gravity_tilt(model)
 
 
-def _sky(model: mujoco.MjModel) -> tuple[Factor, ...]:
-    return appearance.pattern_colors(model, "sky", "skybox")
-
-
 def _motors(model: mujoco.MjModel, joints: Names = "*") -> tuple[Factor, ...]:
     return physics.strength(model, "agent.strength"), physics.damping(model, "agent.damping", joints)
 
@@ -57,7 +53,7 @@ def _robot(
         parts.locked(model, f"{joint}.locked", joint),
         physics.friction(model, "floor.friction", limits=_WALKING_LIMITS),
         *_gravity(model),
-        *_sky(model),
+        parts.sky_color(model, "sky.color", "skybox"),
     )
 
 
@@ -123,7 +119,7 @@ def _acrobot(model: mujoco.MjModel, task: str) -> tuple[Factor, ...]:
         *_motors(model),
         parts.locked(model, "shoulder.locked", "shoulder"),
         *_gravity(model),
-        *_sky(model),
+        parts.sky_color(model, "sky.color", "skybox"),
         *_target(model, "site", "target"),
     )
 
@@ -150,7 +146,7 @@ def _cartpole(model: mujoco.MjModel, task: str) -> tuple[Factor, ...]:
         physics.damping(model, "cart.damping", "slider", limits=(0.0, 1.0)),
         physics.damping(model, "pole.damping", "hinge_1", limits=(0.0, 0.02)),
         *_gravity(model),
-        *_sky(model),
+        parts.sky_color(model, "sky.color", "skybox"),
     )
 
 

@@ -8,13 +8,12 @@ from gymnasium import spaces
 
 from swm.core.factors import Factor, Kind
 from swm.core.protocols import Array
-from swm.core.spaces import scalar
+from swm.core.spaces import rgb, scalar
 from swm.envs.mujoco.elements import Names, dofs_of, select
-from swm.envs.mujoco.factor import ModelFactor
+from swm.envs.mujoco.factor import ModelFactor, texture_pixels
 
-_RK4 = int(mujoco.mjtIntegrator.mjINT_RK4)
 _RIGID = 1e6
-"""Damping (N·m·s/rad) or, where the integrator is explicit, inertia (kg·m²) at which a joint no longer moves."""
+"""Inertia of a joint's rotor (kg·m²) at which no force here moves it; damping as large makes contacts unstable."""
 _SHAPES = (int(mujoco.mjtGeom.mjGEOM_SPHERE), int(mujoco.mjtGeom.mjGEOM_BOX), int(mujoco.mjtGeom.mjGEOM_CYLINDER))
 _HIDDEN_GROUP, _FIRST_HIDDEN_GROUP = 5, 3
 TARGET_RADIUS = "target.radius"
@@ -23,13 +22,12 @@ TARGET_RADIUS = "target.radius"
 def locked(model: mujoco.MjModel, name: str, joints: Names) -> ModelFactor:
     """Whether joints stay where the episode begins, whatever pulls at them."""
     rows = dofs_of(model, joints)
-    field = "dof_armature" if int(model.opt.integrator) == _RK4 else "dof_damping"
 
     def edit(target: mujoco.MjModel, value: int) -> None:
         if value:
-            getattr(target, field)[rows] = _RIGID
+            target.dof_armature[rows] = _RIGID
 
-    return _switch(name, "physical", edit, field, 0, "whether the joint is locked (1) or moves (0)")
+    return _switch(name, "physical", edit, "dof_armature", 0, "whether the joint is locked (1) or moves (0)")
 
 
 def visible(model: mujoco.MjModel, name: str, kind: str, element: str) -> ModelFactor:
@@ -149,4 +147,29 @@ def string_length(model: mujoco.MjModel, name: str, limits: tuple[float, float])
         summary="length of the string",
         edit=edit,
         fields=("tendon_range",),
+    )
+
+
+def sky_color(model: mujoco.MjModel, name: str, texture: str) -> ModelFactor:
+    """The colour of the sky at the horizon; towards the zenith it gets black, and the stars are tinted."""
+    row = int(select(model, "texture", texture)[0])
+    rows = texture_pixels(model, row).reshape(-1, int(model.tex_width[row]), 3)
+    default = np.median(rows[::8], axis=1).max(axis=0)
+
+    def edit(target: mujoco.MjModel, value: Array) -> None:
+        pixels = texture_pixels(target, row)
+        levels = np.arange(256)[:, None] * (value / default)
+        tables = np.clip(np.rint(levels), 0, 255).astype(np.uint8)
+        for channel in range(3):
+            pixels[:, channel] = tables[pixels[:, channel], channel]
+
+    return ModelFactor(
+        name=name,
+        kind="visual",
+        space=rgb(),
+        default=default,
+        summary="colour of the sky at the horizon",
+        edit=edit,
+        fields=(),
+        textures=(row,),
     )
