@@ -26,8 +26,6 @@ _HOLD = 0.25
 
 
 _TRACK = int(mujoco.mjtCamLight.mjCAMLIGHT_TRACKCOM)
-_FAST_MESH = 16, 8
-"""Slices and stacks of round things in the preset ``"fast"``, half as many as MuJoCo's default."""
 
 
 def task_seed(seed: int) -> int:
@@ -106,8 +104,6 @@ class DMControlEnv(MujocoEnv):
         self._physics, self._task, self._num_substeps = loaded.physics, loaded.task, loaded._n_sub_steps
         self.action_repeat = action_repeat
         about, model = DOMAINS[domain], loaded.physics.model.ptr
-        if preset == "fast":
-            model.vis.quality.numslices, model.vis.quality.numstacks = _FAST_MESH
         super().__init__(
             model,
             make_factors(domain, task, model, about.camera),
@@ -171,6 +167,7 @@ class DMControlEnv(MujocoEnv):
         """Let dm_control draw a start, and a target if the task has one."""
         with self._physics.reset_context():
             self._task.initialize_episode(self._physics)
+            self._rule.write_target(self.model, self._rule.read_target(self.model))
             if TARGET_RADIUS in self._drawn:
                 self._rule.resize_target(self.model, self._drawn[TARGET_RADIUS])
 

@@ -8,7 +8,7 @@ import mujoco
 
 from swm.core.factors import Factor
 from swm.envs.dmc import parts
-from swm.envs.mujoco import appearance, physics, scene
+from swm.envs.mujoco import appearance, physics, scene, shape
 from swm.envs.mujoco.elements import Names, element_names
 
 _WALKING_LIMITS = (0.1, 2.0)
@@ -61,7 +61,11 @@ def _target(model: mujoco.MjModel, kind: str, element: str) -> tuple[Factor, ...
     """The looks and the size of a target."""
     shown = parts.visible(model, "target.visible", kind, element)
     needs: dict[str, Any] = {} if shown.default else {"target.visible": 1}
-    color = appearance.material_color(model, "target.color", "target")
+    if kind == "site":
+        row = model.site(element).id
+        model.site_rgba[row] = model.mat_rgba[model.site_matid[row]]
+    paint = appearance.site_color if kind == "site" else appearance.geom_color
+    color = paint(model, "target.color", element)
     return (
         replace(color, requires=needs),
         parts.shape(model, "target.shape", kind, element, needs),
@@ -103,7 +107,8 @@ def _reacher(model: mujoco.MjModel, task: str) -> tuple[Factor, ...]:
         appearance.material_color(model, "wall.color", "decoration"),
         physics.mass(model, "arm.mass", "arm"),
         physics.mass(model, "hand.mass", "hand"),
-        parts.length(model, "arm.length", ["arm", "hand"], (0.8, 1.2)),
+        shape.limb_length(model, "arm.length", "arm"),
+        shape.limb_length(model, "hand.length", "hand"),
         *_motors(model),
         parts.locked(model, "wrist.locked", "wrist"),
         physics.gravity_tilt(model, degrees=5.0),
@@ -129,7 +134,7 @@ def _pendulum(model: mujoco.MjModel, task: str) -> tuple[Factor, ...]:
         appearance.material_color(model, "agent.color", "self"),
         appearance.material_color(model, "mass.color", "effector"),
         physics.mass(model, "pole.mass", "pole"),
-        parts.length(model, "pole.length", "pole", (0.7, 1.3)),
+        parts.pole_length(model, "pole.length", "pole", (0.35, 0.65)),
         *_motors(model),
         *_gravity(model),
     )
@@ -141,7 +146,7 @@ def _cartpole(model: mujoco.MjModel, task: str) -> tuple[Factor, ...]:
         appearance.material_color(model, "rail.color", "decoration"),
         physics.mass(model, "cart.mass", "cart"),
         physics.mass(model, "pole.mass", "pole_1"),
-        parts.length(model, "pole.length", "pole_1", (0.7, 1.3)),
+        shape.limb_length(model, "pole.length", "pole_1"),
         physics.strength(model, "agent.strength"),
         physics.damping(model, "cart.damping", "slider", limits=(0.0, 1.0)),
         physics.damping(model, "pole.damping", "hinge_1", limits=(0.0, 0.02)),
@@ -151,16 +156,18 @@ def _cartpole(model: mujoco.MjModel, task: str) -> tuple[Factor, ...]:
 
 
 def _ball_in_cup(model: mujoco.MjModel, task: str) -> tuple[Factor, ...]:
+    magnitude, tilt = _gravity(model)
     return (
         appearance.material_color(model, "agent.color", "self"),
         appearance.material_color(model, "ball.color", "effector"),
         physics.mass(model, "cup.mass", "cup"),
         physics.mass(model, "ball.mass", "ball"),
-        parts.size(model, "ball.radius", "ball", (0.015, 0.035)),
+        shape.geom_size(model, "ball.size", "ball", limits=(0.6, 1.4)),
         parts.string_length(model, "string.length", (0.29, 0.4)),
         *_motors(model, "cup_*"),
         physics.stiffness(model, "agent.stiffness", "cup_*"),
-        *_gravity(model),
+        magnitude,
+        replace(tilt, kind="geometric"),  # a slack string hangs along gravity
         parts.visible(model, "target.visible", "site", "target"),
     )
 
@@ -191,8 +198,8 @@ def _manipulator(model: mujoco.MjModel, task: str) -> tuple[Factor, ...]:
         physics.mass(model, "upper_arm.mass", "upper_arm"),
         physics.mass(model, "hand.mass", "hand"),
         physics.mass(model, "ball.mass", "ball"),
-        parts.size(model, "ball.radius", "ball", (0.015, 0.03)),
-        parts.length(model, "upper_arm.length", "upper_arm", (0.8, 1.2)),
+        shape.geom_size(model, "ball.size", "ball", limits=(0.7, 1.3)),
+        shape.limb_length(model, "upper_arm.length", "upper_arm"),
         *_motors(model, arm),
         physics.friction(model, "contact.friction", limits=(0.3, 2.0)),
         *_gravity(model),

@@ -79,68 +79,39 @@ def target_radius(model: mujoco.MjModel, kind: str, element: str, requires: dict
     )
 
 
-def size(model: mujoco.MjModel, name: str, geom: str, limits: tuple[float, float]) -> ModelFactor:
-    """The radius of a ball; its mass stays."""
-    row = int(select(model, "geom", geom)[0])
-
-    def edit(target: mujoco.MjModel, value: float) -> None:
-        target.geom_size[row, 0] = value
-
-    return ModelFactor(
-        name=name,
-        kind="geometric",
-        space=scalar(*limits),
-        default=float(model.geom_size[row, 0]),
-        unit="m",
-        summary="radius; the mass stays",
-        edit=edit,
-        fields=("geom_size", "geom_rbound", "geom_aabb"),
-    )
-
-
-def length(model: mujoco.MjModel, name: str, bodies: Names, limits: tuple[float, float]) -> ModelFactor:
-    """The length of links made of capsules, as a multiple: they and what hangs on them move outwards, masses stay."""
-    links = select(model, "body", bodies)
-    geoms = np.flatnonzero(np.isin(model.geom_bodyid, links))
+def pole_length(model: mujoco.MjModel, name: str, body: str, limits: tuple[float, float]) -> ModelFactor:
+    """The length of a massless pole in m, whose mass sits at its end (`limb_length` is for poles with mass)."""
+    row = int(select(model, "body", body)[0])
+    geoms = np.flatnonzero(model.geom_bodyid == row)
     capsules = geoms[model.geom_type[geoms] == int(mujoco.mjtGeom.mjGEOM_CAPSULE)]
-    children = np.flatnonzero(np.isin(model.body_parentid, links))
-    sites = np.flatnonzero(np.isin(model.site_bodyid, links))
+    default = float(2 * model.geom_size[capsules[0], 1])
 
     def edit(target: mujoco.MjModel, value: float) -> None:
-        target.geom_size[capsules, 1] *= value
-        target.geom_rbound[capsules] *= value
-        for field, rows in (("geom_pos", geoms), ("body_pos", children), ("site_pos", sites), ("body_ipos", links)):
-            getattr(target, field)[rows] *= value
-        for link in links:
-            _widen(target.body_inertia[link], value)
+        target.geom_size[capsules, 1] = value / 2
+        target.geom_pos[geoms] *= value / default
+        target.body_ipos[row] *= value / default
 
-    fields = ("geom_size", "geom_rbound", "geom_aabb", "geom_pos", "body_pos", "site_pos", "body_ipos", "body_inertia")
     return ModelFactor(
         name=name,
         kind="geometric",
         space=scalar(*limits),
-        default=1.0,
-        unit="times",
-        summary="length, as a multiple; masses stay",
+        default=default,
+        unit="m",
+        summary="length of the pole",
         edit=edit,
-        fields=fields,
+        fields=("geom_size", "geom_pos", "body_ipos"),
     )
-
-
-def _widen(inertia: Array, value: float) -> None:
-    """Scale the two larger principal moments (3,) of a slender body whose length is multiplied by `value`."""
-    inertia[np.argsort(inertia)[1:]] *= value**2
 
 
 def string_length(model: mujoco.MjModel, name: str, limits: tuple[float, float]) -> ModelFactor:
-    """The length of the first tendon, which is a string."""
+    """The length of the first tendon, a string that is drawn slack where it is."""
 
     def edit(target: mujoco.MjModel, value: float) -> None:
         target.tendon_range[0, 1] = value
 
     return ModelFactor(
         name=name,
-        kind="physical",
+        kind="geometric",
         space=scalar(*limits),
         default=float(model.tendon_range[0, 1]),
         unit="m",
