@@ -6,7 +6,7 @@ from swm.core.protocols import Array
 from swm.core.seeding import derive_seed
 from swm.envs.adapters.linear import EIGHTHS, Separable, area
 from swm.envs.adapters.visual_stage import Episode, Stage, Values, strength
-from swm.envs.two_room import counter_rng
+from swm.envs.arena import counter_rng
 
 GRID = 64
 """Grains along each side of the picture, whatever its size."""

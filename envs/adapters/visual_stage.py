@@ -14,7 +14,7 @@ from swm.core.protocols import Array
 from swm.core.seeding import derive_seed
 from swm.core.spaces import Value, scalar
 from swm.envs.adapters.linear import EIGHTHS
-from swm.envs.two_room import counter_rng
+from swm.envs.arena import counter_rng
 
 PREFIX = "visual."
 Values = Mapping[str, Value]

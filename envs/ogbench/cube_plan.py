@@ -13,9 +13,7 @@ _ROOM = 0.02
 _TRIES = 200
 
 
-def move_cubes(
-    view: View, places: Array, yaws: Array, low: Array, high: Array, rng: np.random.Generator
-) -> Skill:
+def move_cubes(view: View, places: Array, yaws: Array, low: Array, high: Array, rng: np.random.Generator) -> Skill:
     """Bring all cubes to their places, the lower ones of a stack first.
 
     Args:
@@ -37,9 +35,7 @@ def move_cubes(
             yield from pick_and_place(view, cube, free_place(view, cube, places, low, high, rng), view.yaws[cube])
 
 
-def free_place(
-    view: View, cube: int, places: Array, low: Array, high: Array, rng: np.random.Generator
-) -> Array:
+def free_place(view: View, cube: int, places: Array, low: Array, high: Array, rng: np.random.Generator) -> Array:
     """A place (3,) on the table that is clear of all cubes and, if there is room, of all goals."""
     others = np.delete(view.cubes, cube, axis=0)[:, :2]
     best, best_gap = view.cubes[cube, :2], -np.inf
@@ -68,7 +64,9 @@ def _may_go(view: View, cube: int, places: Array, wrong: list[int]) -> bool:
     below = column & (places[:, 2] < places[cube, 2] - 0.01)
     if any(below[other] for other in wrong):
         return False
-    return not any(_occupies(view, other, cube, places) for other in range(len(places)) if other != cube and not below[other])
+    return not any(
+        _occupies(view, other, cube, places) for other in range(len(places)) if other != cube and not below[other]
+    )
 
 
 def _occupies(view: View, other: int, cube: int, places: Array) -> bool:

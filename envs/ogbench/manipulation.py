@@ -182,7 +182,10 @@ class ManipulationEnv(MujocoEnv):
 
     def _refresh(self) -> None:
         goal = self._target
-        self.data.mocap_pos[self._targets], self.data.mocap_quat[self._targets] = goal[self._xyz], goal[self._quaternion]
+        self.data.mocap_pos[self._targets], self.data.mocap_quat[self._targets] = (
+            goal[self._xyz],
+            goal[self._quaternion],
+        )
         super()._refresh()
         mujoco.mj_rnePostConstraint(self.model, self.data)
 

@@ -211,6 +211,8 @@ def _geoms(model: mujoco.MjModel, pattern: str) -> Array:
 
 def _shift_colors(full: spaces.Box, train: spaces.Box, severity: float, rng: np.random.Generator) -> Value:
     """Shift the colour of each cube."""
-    rows = [(spaces.Box(f, g, dtype=np.uint8), spaces.Box(a, b, dtype=np.uint8))
-            for f, g, a, b in zip(full.low, full.high, train.low, train.high, strict=True)]
+    rows = [
+        (spaces.Box(f, g, dtype=np.uint8), spaces.Box(a, b, dtype=np.uint8))
+        for f, g, a, b in zip(full.low, full.high, train.low, train.high, strict=True)
+    ]
     return np.stack([shift_rgb(f, t, severity, rng) for f, t in rows])

@@ -61,7 +61,10 @@ class SceneEnv(ManipulationEnv):
 
     def _begin(self, variation: Variation, seed: int) -> None:
         original: Mapping[str, Array] = self._scene._colors
-        self._scene._colors = {**original, **{old: np.append(variation[new] / 255, 1.0) for old, new in _COLORS.items()}}
+        self._scene._colors = {
+            **original,
+            **{old: np.append(variation[new] / 255, 1.0) for old, new in _COLORS.items()},
+        }
         super()._begin(variation, seed)
 
     def _errors(self) -> Array:

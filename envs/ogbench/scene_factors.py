@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import mujoco
-import numpy as np
 from gymnasium import spaces
 
 from swm.core.factors import Constraint, Factor
-from swm.core.spaces import Value, rgb, scalar, shift_rgb, vector
+from swm.core.spaces import Value, rgb, scalar
 from swm.envs.mujoco import appearance, physics
 from swm.envs.ogbench.manipulation_factors import MOVED, moved
 from swm.envs.ogbench.places import Places

@@ -42,7 +42,9 @@ def test_the_documented_factors_and_the_success_radius_are_the_real_ones() -> No
 def _table(page: str) -> dict[str, list[str]]:
     """Factor -> kind, default and range, as a page of the documentation has them."""
     text = (Path(__file__).parents[2] / "docs" / "environments" / f"{page}.md").read_text()
-    return {line.split("|")[1].strip(" `"): line.split("|")[2:5] for line in text.splitlines() if line.startswith("| `")}
+    return {
+        line.split("|")[1].strip(" `"): line.split("|")[2:5] for line in text.splitlines() if line.startswith("| `")
+    }
 
 
 def test_importing_the_room_is_light() -> None:
