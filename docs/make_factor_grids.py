@@ -52,12 +52,12 @@ class Cell:
 
 
 def values(factor: Factor) -> list[Any]:
-    """The values to show: two colours, up to four integers, or both ends of a range."""
+    """The values to show: two colours, up to eight integers, or both ends of a range."""
     if is_rgb(factor.space):
         return [(90, 60, 160), (255, 150, 40)]
     if isinstance(factor.space, spaces.Discrete):
         every = [int(factor.space.start + i) for i in range(int(factor.space.n))]
-        return every if len(every) <= 4 else [every[0], every[-1]]
+        return every if len(every) <= 8 else [every[0], every[-1]]
     return [factor.space.low, factor.space.high]
 
 
@@ -95,6 +95,11 @@ def commands(env_id: str, env: FactoredEnv) -> np.ndarray:
 def changes(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Which pixels differ."""
     return np.abs(a.astype(np.float64) - b).max(axis=-1) > CHANGED
+
+
+def same(pictures: list[np.ndarray]) -> bool:
+    """Whether all pictures are equal."""
+    return all(np.array_equal(picture, pictures[0]) for picture in pictures)
 
 
 def parting(one: list[np.ndarray], other: list[np.ndarray]) -> float:
@@ -139,20 +144,26 @@ class Grid:
 
     def add(self, factor: Factor) -> None:
         """Add the factor's values: in the start, in the goal if the start does not show them, or in the motion."""
-        chosen, starts, goals = [], [], []
-        for value in values(factor):
-            chosen.append(begin(self.env, factor, value))
-            starts.append(self.env.observe()[0]["pixels"])
-            goals.append(self.env.goal_pixels())
-        if any((picture != self.start).any() for picture in starts):
-            shown, note = starts, ""
-        elif any((picture != self.goal).any() for picture in goals):
-            shown, note = goals, ", goal"
+        chosen, starts, goals = self.show(factor, values(factor))
+        in_start, in_goal = not same([self.start, *starts]), not same([self.goal, *goals])
+        if (in_start or in_goal) and same(starts) and same(goals):  # a range that is a whole turn: its middle
+            chosen, starts, goals = self.show(factor, [chosen[0], (np.asarray(chosen[0]) + np.asarray(chosen[1])) / 2])
+        if in_start or in_goal:
+            shown, note = (starts, "") if in_start else (goals, ", goal")
         else:
             shown, note = self.motions(factor, chosen)
         self.cells += [
             Cell(_title(factor, value) + note, picture) for value, picture in zip(chosen, shown, strict=True)
         ]
+
+    def show(self, factor: Factor, wanted: list[Any]) -> tuple[list[Any], list[np.ndarray], list[np.ndarray]]:
+        """The values that the factor became, and start and goal under each."""
+        chosen, starts, goals = [], [], []
+        for value in wanted:
+            chosen.append(begin(self.env, factor, value))
+            starts.append(self.env.observe()[0]["pixels"])
+            goals.append(self.env.goal_pixels())
+        return chosen, starts, goals
 
     def motions(self, factor: Factor, chosen: list[Any]) -> tuple[list[np.ndarray], str]:
         """The same actions under each value, for as many steps as show a difference best."""
@@ -205,7 +216,7 @@ def draw(env_id: str, name: str) -> None:
 def slug(env_id: str) -> str:
     """The name of an environment in a file's name: ``swm/CartPole-v0`` is ``cart_pole``."""
     bare = re.sub(r"-v\d+$", "", env_id.partition("/")[2])
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|-", "_", bare).lower().strip("_")
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|-", "_", bare).lower()
 
 
 def named(word: str) -> dict[str, str]:

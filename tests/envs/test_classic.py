@@ -247,6 +247,11 @@ def test_derived_constants_follow_the_factors() -> None:
     assert np.allclose(ends, 2 * 0.02 * slide, rtol=1e-3)
 
 
+@pytest.mark.parametrize("env_id", IDS)
+def test_the_rows_say_the_radius_of_the_classes(env_id: str) -> None:
+    assert getattr(make(env_id), "success_radius") == ENVS[env_id].success_radius  # noqa: B009
+
+
 def test_angles() -> None:
     assert geometry.difference(3.0, -3.0) == pytest.approx(6 - 2 * np.pi)
     assert geometry.wrap(np.pi) == np.pi
