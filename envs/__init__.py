@@ -12,31 +12,31 @@ import gymnasium
 from swm.core.errors import InvalidValueError, UnknownNameError
 from swm.core.protocols import Executor, Policy
 from swm.core.registry import load_target
-from swm.envs import quantize_rows
 from swm.envs.adapters.rows import Environments
 from swm.envs.base import FactoredEnv, check_image_size
-from swm.envs.classic import rows as classic
-from swm.envs.dmc import rows as dmc
-from swm.envs.fetch import rows as fetch
-from swm.envs.ogbench import rows as ogbench
-from swm.envs.piecewise import rows as piecewise
-from swm.envs.point_maze import rows as point_maze
-from swm.envs.push_t import rows as push_t
+from swm.envs.classic.rows import ROWS as CLASSIC
+from swm.envs.dmc.rows import ROWS as DMC
+from swm.envs.fetch.rows import ROWS as FETCH
+from swm.envs.ogbench.rows import ROWS as OGBENCH
+from swm.envs.piecewise.rows import ROWS as PIECEWISE
+from swm.envs.point_maze.rows import ROWS as POINT_MAZE
+from swm.envs.push_t.rows import ROWS as PUSH_T
+from swm.envs.quantize_rows import ROWS as QUANTIZED
 from swm.envs.row import EnvRow as EnvRow
-from swm.envs.two_room import rows as two_room
+from swm.envs.two_room.rows import ROWS as TWO_ROOM
 
 ENVS = Environments(
     "environment",
     {
-        **two_room.ROWS,
-        **push_t.ROWS,
-        **point_maze.ROWS,
-        **piecewise.ROWS,
-        **classic.ROWS,
-        **dmc.ROWS,
-        **ogbench.ROWS,
-        **fetch.ROWS,
-        **quantize_rows.ROWS,
+        **TWO_ROOM,
+        **PUSH_T,
+        **POINT_MAZE,
+        **PIECEWISE,
+        **CLASSIC,
+        **DMC,
+        **OGBENCH,
+        **FETCH,
+        **QUANTIZED,
     },
     "swm.envs",
 )
