@@ -24,6 +24,7 @@ _MARK = 1.8014398509481985e16
 """Begins the numbers that `Filter.state` appends to a state: no simulator has this number there."""
 _NUM_STATE = 4
 _KEY_BITS = 52
+_LIMITS = (2.0**_KEY_BITS, 2.0**53, 2.0**24)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,10 +78,17 @@ def inner_part(variation: Variation, factors: FactorSpace) -> dict[str, Any]:
 
 
 def split_state(state: Array) -> tuple[Array, Array | None]:
-    """Part a state into the environment's own and the filter's, None if it is an observed state."""
-    if state.ndim and state.shape[-1] > _NUM_STATE and np.all(state[..., -_NUM_STATE] == _MARK):
-        return state[..., :-_NUM_STATE], state[..., -_NUM_STATE:]
-    return state, None
+    """Part states into the environment's own and the filter's, None if they are observed states.
+
+    Raises:
+        InvalidValueError: the filter's numbers are not those of `Filter.state`.
+    """
+    if not state.ndim or state.shape[-1] <= _NUM_STATE or not np.all(state[..., -_NUM_STATE] == _MARK):
+        return state, None
+    numbers = state[..., 1 - _NUM_STATE :]
+    if not ((numbers >= 0) & (numbers == np.floor(numbers)) & (numbers < _LIMITS)).all():
+        raise InvalidValueError(f"state: its last three numbers are not of visual effects: {numbers.tolist()}.")
+    return state[..., :-_NUM_STATE], state[..., -_NUM_STATE:]
 
 
 class Filter:
@@ -132,10 +140,7 @@ class Filter:
     @state.setter
     def state(self, state: Array) -> None:
         """Take back what `state` gave."""
-        numbers = state[1:]
-        if not ((numbers >= 0) & (numbers == np.floor(numbers)) & (numbers < (2**_KEY_BITS, 2**53, 2**24))).all():
-            raise InvalidValueError(f"state: the last three numbers are not of visual effects: {numbers.tolist()}.")
-        self._key, self._step, color = (int(number) for number in numbers)
+        self._key, self._step, color = (int(number) for number in state[1:])
         self._key_color = np.array([color >> 16, color >> 8 & 255, color & 255], np.uint8)
         self._prepare()
 
