@@ -12,6 +12,7 @@ from swm.core.errors import InvalidValueError, ShapeError, SwmError
 from swm.core.factors import Variation
 from swm.core.protocols import Array
 from swm.core.seeding import derive_seed
+from swm.core.spaces import action_bounds
 from swm.envs.dmc.domains import DOMAINS
 from swm.envs.dmc.factors import make_factors
 from swm.envs.dmc.goals import PoseGoal, TargetGoal
@@ -289,7 +290,7 @@ class DMControlEnv(MujocoEnv):
         with self._aside(rng):
             self._restart()
             for _ in range(round(rule.motion / _HOLD)):
-                self.data.ctrl[:] = rng.uniform(self.action_space.low, self.action_space.high)
+                self.data.ctrl[:] = rng.uniform(*action_bounds(self.action_space))
                 mujoco.mj_step(self.model, self.data, round(_HOLD / self.model.opt.timestep))
             pose: Array = self.data.qpos.copy()
         return pose
