@@ -15,13 +15,15 @@ from swm.core.seeding import derive_seed
 from swm.core.spaces import action_bounds
 from swm.envs.dmc.domains import DOMAINS
 from swm.envs.dmc.factors import make_factors
-from swm.envs.dmc.goals import PoseGoal, TargetGoal
+from swm.envs.dmc.goals import EXACT, PoseGoal, TargetGoal
 from swm.envs.dmc.parts import TARGET_RADIUS
 from swm.envs.dmc.tasks import load_task
 from swm.envs.mujoco.env import MujocoEnv
 from swm.envs.mujoco.render import Preset
 
-_MAX_DRAWS = 200
+_MAX_DRAWS = 50
+_TOUCHES = 1e-3
+"""What a contact counts in the choice of a goal's pose, in m of distance from the target."""
 _HOLD = 0.25
 """Seconds for which random controls are held on the way to a goal."""
 
@@ -306,17 +308,22 @@ class DMControlEnv(MujocoEnv):
         return pose
 
     def _pose_for_target(self, rng: np.random.Generator) -> Array:
-        """A goal (nq + k,): starts are drawn until one, moved to the target, touches nothing."""
+        """A goal (nq + k,): starts are drawn until one, moved to the target, is there and touches nothing.
+
+        A target out of reach gets the nearest of the poses.
+        """
         rule = self._rule
         assert isinstance(rule, TargetGoal)
-        target = rule.read_target(self.model)
+        target, best = rule.read_target(self.model), np.inf
         pose: Array = self.model.qpos0.copy()
         with self._aside(rng):
             for _ in range(0 if rule.at_reference else _MAX_DRAWS):
                 self._restart()
-                there = rule.reach(self.model, self.data, target)
+                rule.reach(self.model, self.data, target)
                 mujoco.mj_fwdPosition(self.model, self.data)
-                pose = self.data.qpos.copy()
-                if there and self.data.ncon == 0:
+                error = float(np.linalg.norm(rule.point(self.data) - target)) + (_TOUCHES if self.data.ncon else 0.0)
+                if error < best:
+                    best, pose = error, self.data.qpos.copy()
+                if best < EXACT:
                     break
         return np.concatenate([pose, target])

@@ -131,7 +131,7 @@ class CartPole(Controller):
     def command(self, state: Array, goal: Array) -> Array:
         """See `Controller.command`."""
         place, angle, speed, turn = state[0], _wrap(state[1]), state[2], state[3]
-        if abs(angle) < 0.4 and abs(turn) < 3.0:
+        if abs(angle) < 0.6 and abs(turn) < 4.0:
             force: Array = -self._gain @ np.array([np.clip(place - goal[0], -0.8, 0.8), angle, speed, turn])
             return force
         inertia = 4 / 3 * self._LENGTH**2

@@ -112,6 +112,7 @@ ROWS: dict[str, EnvRow] = {
         0.13962634015954636,
         "rad",
         ("swingup", "Swing a pendulum up with a motor too weak to lift it."),
+        default="swingup",
         **_expert("PendulumSwingUp", noise=0.1, random_prob=0.01),
     ),
     **_rows(
