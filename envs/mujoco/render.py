@@ -3,7 +3,7 @@
 One OpenGL context serves all renderers of a process, see `swm.envs.mujoco.gl`.
 The preset ``"fast"`` leaves out shadows and multisampling, which cost a software renderer one to
 two orders of magnitude, and draws round shapes with as many faces as the size can show; ``"full"``
-has all that the model asks for.
+is what MuJoCo's own renderer shows.
 
 Both presets draw pictures with a side below 96 pixels on a grid of 2 to 6 samples per pixel and
 side and average them: otherwise thin limbs and checkered floors come and go with the pixel grid.

@@ -193,6 +193,18 @@ def test_the_presets_differ_in_shadows() -> None:
         Renderer(model, (96, 96), camera=0, preset="fas")  # type: ignore[arg-type]
 
 
+def test_the_full_preset_is_what_mujoco_shows() -> None:
+    code = DRAW + (
+        "with mujoco.Renderer(model, 120, 120) as own:\n"
+        "    own.update_scene(data, camera=0)\n"
+        "    expected = own.render()\n"
+        "full = Renderer(model, (120, 120), camera=0, preset='full')\n"
+        "assert np.array_equal(full.render(data), expected)\n"
+    )
+    done = run_python(code, MUJOCO_GL="egl")
+    assert done.returncode == 0, done.stderr
+
+
 def test_closing_frees_what_opengl_holds() -> None:
     code = DRAW + (
         "from pathlib import Path\n"
