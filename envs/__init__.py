@@ -5,7 +5,7 @@ if __name__ != "swm.envs":
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gymnasium
 
@@ -24,6 +24,13 @@ from swm.envs.push_t.rows import ROWS as PUSH_T
 from swm.envs.quantize_rows import ROWS as QUANTIZED
 from swm.envs.row import EnvRow as EnvRow
 from swm.envs.two_room.rows import ROWS as TWO_ROOM
+
+if TYPE_CHECKING:
+    from swm.envs.adapters.adapt import adapt as adapt
+    from swm.envs.adapters.visual import VisualConfig as VisualConfig
+    from swm.envs.adapters.visual_env import with_visual_factors as with_visual_factors
+    from swm.envs.adapters.visual_schedule import Schedule as Schedule
+    from swm.envs.mujoco.factorize import factorize as factorize
 
 ENVS = Environments(
     "environment",
@@ -136,6 +143,7 @@ def make_expert(env_id: str, **kwargs: Any) -> Policy:
 
 
 _LAZY = {
+    "factorize": "swm.envs.mujoco.factorize:factorize",
     "adapt": "swm.envs.adapters.adapt:adapt",
     "with_visual_factors": "swm.envs.adapters.visual_env:with_visual_factors",
     "VisualConfig": "swm.envs.adapters.visual:VisualConfig",
@@ -144,6 +152,7 @@ _LAZY = {
 
 
 def __getattr__(name: str) -> Any:
+    """What needs more than NumPy is imported when it is asked for."""
     if name in _LAZY:
         return load_target(_LAZY[name])
     raise AttributeError(f"module 'swm.envs' has no attribute {name!r}")
