@@ -1,0 +1,81 @@
+"""Distances between a point and a union of convex polygons, and the outlines of agent and block."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from swm.core.protocols import Array
+from swm.core.spaces import Value
+from swm.envs.push_t.shapes import DISC, SHAPES, place
+
+SIZE = 512.0
+"""Width and height of the picture, in px: the environment's unit of length."""
+WALL_LOW, WALL_HIGH, WALL_RADIUS = 5.0, 506.0, 2.0
+"""The walls' middles and half of their thickness."""
+DISC_RADIUS, AGENT_UNIT = 0.375, 0.25
+"""Radius of the disc, and unit of the other agents' coordinates, per ``agent.scale``."""
+
+
+def block_outline(values: Mapping[str, Value]) -> tuple[Array, ...]:
+    """The polygons of the block about its origin, unturned: each (P, 2), in px."""
+    return tuple(part * values["block.scale"] for part in SHAPES[values["block.shape"]].outline)
+
+
+def agent_outline(values: Mapping[str, Value]) -> tuple[Array, ...]:
+    """The polygons of the agent about its position, turned; empty for a disc."""
+    shape, unit = SHAPES[values["agent.shape"]], AGENT_UNIT * values["agent.scale"]
+    return tuple(place((part - shape.center) * unit, 0.0, 0.0, values["agent.angle"]) for part in shape.outline)
+
+
+def agent_radius(values: Mapping[str, Value]) -> float:
+    """The radius of the smallest disc about the agent's position that holds the agent."""
+    if values["agent.shape"] == DISC:
+        return float(DISC_RADIUS * values["agent.scale"])
+    return max(float(np.hypot(*part.T).max()) for part in agent_outline(values))
+
+
+def edges(parts: Sequence[Array]) -> Array:
+    """All edges of polygons: (E, 2, 2), start and end."""
+    return np.concatenate([np.stack([part, np.roll(part, -1, axis=0)], axis=1) for part in parts])
+
+
+def nearest(points: Array, sides: Array) -> tuple[Array, Array]:
+    """From each point to the nearest place on any of the edges.
+
+    Args:
+        points: (..., 2).
+        sides: (E, 2, 2).
+
+    Returns:
+        The vectors from there to the points (..., 2), and their lengths (...).
+    """
+    start, axis = sides[:, 0], sides[:, 1] - sides[:, 0]
+    share = (points @ axis.T - np.einsum("ek,ek->e", start, axis)) / np.einsum("ek,ek->e", axis, axis)
+    share = np.clip(share, 0.0, 1.0)
+    x = points[..., :1] - start[:, 0] - share * axis[:, 0]
+    y = points[..., 1:] - start[:, 1] - share * axis[:, 1]
+    square = x * x + y * y
+    best = square.argmin(axis=-1)[..., None]
+    away = np.concatenate([np.take_along_axis(x, best, -1), np.take_along_axis(y, best, -1)], axis=-1)
+    return away, np.sqrt(np.take_along_axis(square, best, -1)[..., 0])
+
+
+def inside(point: Array, parts: Sequence[Array]) -> bool:
+    """Whether a point (2,) lies in any of the convex polygons."""
+    for part in parts:
+        ahead = np.roll(part, -1, axis=0) - part
+        turn = ahead[:, 0] * (point[1] - part[:, 1]) - ahead[:, 1] * (point[0] - part[:, 0])
+        if (turn >= 0).all() or (turn <= 0).all():
+            return True
+    return False
+
+
+def within_walls(points: Array, margin: float) -> bool:
+    """Whether points (P, 2) keep at least `margin` from the faces of the walls."""
+    low, high = WALL_LOW + WALL_RADIUS + margin, WALL_HIGH - WALL_RADIUS - margin
+    return bool((points >= low).all() and (points <= high).all())
+
+
+def apart(point: Array, parts: Sequence[Array], gap: float) -> bool:
+    """Whether a point (2,) is at least `gap` away from a union of convex polygons."""
+    return not inside(point, parts) and float(nearest(point, edges(parts))[1]) >= gap
