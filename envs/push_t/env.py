@@ -1,5 +1,6 @@
 """swm/PushT-v0."""
 
+from math import tau
 from typing import Any
 
 import numpy as np
@@ -18,10 +19,9 @@ from swm.envs.push_t.simulator import Simulator, wrap
 
 SUCCESSES = ("pose", "block")
 MAX_SPEED = 1000.0
-_TURN = 2 * np.pi
 _MAX_BLOCK_SPEED = 1e5
 _LOW = np.array([0.0, 0.0, 0.0, 0.0, 0.0, -MAX_SPEED, -MAX_SPEED])
-_HIGH = np.array([SIZE, SIZE, SIZE, SIZE, _TURN, MAX_SPEED, MAX_SPEED])
+_HIGH = np.array([SIZE, SIZE, SIZE, SIZE, tau, MAX_SPEED, MAX_SPEED])
 _GOAL_LENGTH, _STATE_LENGTH, _FULL_LENGTH = 5, 7, 10
 
 
@@ -49,7 +49,7 @@ class PushTEnv(FactoredEnv):
     | ``state`` [4] | | float64 | angle of the block, 0 to 2 pi, clockwise in the picture | rad |
     | ``state`` [5:7] | | float64 | velocity x, y of the agent, -1000 to 1000 | px/s |
 
-    With ``block.damping`` at its default of 0 these seven numbers are the whole state. `get_state`
+    With ``block.slide`` at its default of 0 these seven numbers are the whole state. `get_state`
     appends the velocity x, y of the block's centre of gravity and its angular velocity, float64 of
     shape (10,), which are 0 unless the block slides. The goal state is x, y of the agent, x, y and
     angle of the block, float64 of shape (5,).

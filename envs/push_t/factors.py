@@ -118,11 +118,12 @@ def _block() -> tuple[Factor, ...]:
             summary="moment of inertia as a multiple of the original's: more of it turns less",
         ),
         Factor(
-            name="block.damping",
+            name="block.slide",
             kind="physical",
-            space=scalar(0, 0.5),
+            space=scalar(0, 0.3),
             default=0.0,
-            summary="share of its velocity that the block keeps for a second; 0 stops it at once",
+            unit="s",
+            summary="time in which a block that nothing pushes loses 63 percent of its speed; 0 stops it at once",
         ),
     )
 

@@ -7,7 +7,7 @@ spatial index: the state alone decides what follows, to the last bit.
 """
 
 from collections.abc import Mapping
-from math import pi
+from math import exp, tau
 
 import numpy as np
 import pymunk
@@ -21,8 +21,6 @@ TIME_STEP = 0.01
 SUBSTEPS = 10
 STIFFNESS = 100.0
 """Gain of the agent's controller on the distance to its target; the one on its velocity makes it critically damped."""
-STATE_LENGTH = 10
-_TURN = 2 * pi
 
 
 class Simulator:
@@ -30,7 +28,7 @@ class Simulator:
 
     ``state`` is a list of ten floats: x and y of the agent, x and y of the block's origin, the
     block's angle in [0, 2 pi), the agent's velocity, the velocity of the block's centre of gravity,
-    and its angular velocity. Without ``block.damping`` the block stops by itself, and the last three are 0.
+    and its angular velocity. Unless ``block.slide`` is above 0 the block stops at once, and the last three are 0.
     """
 
     def __init__(self, values: Mapping[str, Value], state: Array) -> None:
@@ -42,9 +40,10 @@ class Simulator:
         """
         self.state: list[float] = np.asarray(state, np.float64).tolist()
         self._reach, self._stiffness = values["agent.reach"], values["agent.stiffness"]
-        self._slides = values["block.damping"] > 0
+        slide = values["block.slide"]
+        self._slides = slide > 0
         self._space = pymunk.Space()
-        self._space.damping = values["block.damping"]
+        self._space.damping = exp(-1.0 / slide) if slide > 0 else 0.0  # the share of speed kept for a second
         self._agent, agent_shapes = make_agent(values)
         self._block, self._block_shapes = make_block(values)
         self._shapes = (*agent_shapes, *self._block_shapes)
@@ -98,10 +97,22 @@ def _into(low: float, high: float) -> float:
     return max(WALL_LOW - low, 0.0) + min(WALL_HIGH - high, 0.0)
 
 
+def response(stiffness: float) -> tuple[float, float]:
+    """How far the agent gets in a control step, per px from it to its target and per px/s of its velocity."""
+    found = []
+    for target, velocity in ((1.0, 0.0), (0.0, 1.0)):
+        position = 0.0
+        for _ in range(SUBSTEPS):
+            velocity += (stiffness * (target - position) - 2 * stiffness**0.5 * velocity) * TIME_STEP
+            position += velocity * TIME_STEP
+        found.append(position)
+    return found[0], found[1]
+
+
 def wrap(angle: float) -> float:
     """The same angle in [0, 2 pi)."""
-    wrapped = angle % _TURN
-    return wrapped if wrapped < _TURN else 0.0
+    wrapped = angle % tau
+    return wrapped if wrapped < tau else 0.0
 
 
 def _stay(position: float, velocity: float) -> float:
