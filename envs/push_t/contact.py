@@ -23,7 +23,7 @@ _CLEARANCE, _TOUCH = 6.0, 2.0
 """Distance from the agent to the block, on the ring and where a push begins, px."""
 _SPACING = 8.0
 """Distance between the places where pushes begin, px."""
-_STRIDE = 4.0
+_STRIDE = 5.0
 """The agent's way between two looks at the contact, in px."""
 
 
@@ -44,6 +44,7 @@ class BlockModel:
         self.radius, self.inverse_inertia = radius, inverse_inertia
         parts = [part * scale - self.center for part in SHAPES[shape].outline]
         self.sides, self.corners = geometry.edges(parts), np.concatenate(parts)
+        self.reach = float(np.hypot(*self.corners.T).max())
         self.ring = _ring(self.sides, radius + _CLEARANCE)
         """Points (RING, 2) all around the block, for ways around it."""
         self.ring_steps = np.hypot(*(np.roll(self.ring, -1, axis=0) - self.ring).T)
@@ -68,7 +69,8 @@ class BlockModel:
     def turned(self, pose: Array, vectors: Array) -> Array:
         """Vectors (P, 2) of the block's frame in the arena's directions."""
         sine, cosine = np.sin(pose[2]), np.cos(pose[2])
-        return vectors @ np.array([[cosine, sine], [-sine, cosine]])
+        turned: Array = vectors @ np.array([[cosine, sine], [-sine, cosine]])
+        return turned
 
     def to_world(self, pose: Array, points: Array) -> Array:
         """Points (P, 2) of the block's frame in the arena; `pose` is that of the centre of gravity."""
@@ -77,7 +79,8 @@ class BlockModel:
     def to_block(self, pose: Array, points: Array) -> Array:
         """The inverse of `to_world`."""
         sine, cosine = np.sin(pose[2]), np.cos(pose[2])
-        return (points - pose[:2]) @ np.array([[cosine, -sine], [sine, cosine]])
+        local: Array = (points - pose[:2]) @ np.array([[cosine, -sine], [sine, cosine]])
+        return local
 
     def push(self, pose: Array, starts: Array, directions: Array, length: float) -> tuple[Array, Array, Array]:
         """Push along C straight lines at once.
@@ -89,21 +92,18 @@ class BlockModel:
             length: of the lines, px.
 
         Returns:
-            The ways so far (T,); the poses after them (C, T, 3); whether until then agent and block
+            The agent's ways (T,); the poses after them (C, T, 3); whether until then agent and block
             stayed within the arena, (C, T).
         """
-        count = round(length / _STRIDE)
-        poses = np.empty((len(starts), count, 3))
-        valid = np.empty((len(starts), count), np.bool_)
-        now, alive = np.repeat(pose[None], len(starts), axis=0), np.ones(len(starts), np.bool_)
-        agent = starts.copy()
-        for index in range(count):
-            agent += _STRIDE * directions
-            self._yield(now, agent)
+        way = np.arange(_STRIDE, length + _STRIDE / 2, _STRIDE)
+        agents = starts[:, None] + way[:, None] * directions[:, None]
+        poses = np.empty((len(starts), len(way), 3))
+        now = np.repeat(pose[None], len(starts), axis=0)
+        for index in range(len(way)):
+            self._yield(now, agents[:, index])
             poses[:, index] = now
-            alive &= ((agent >= 0) & (agent <= geometry.SIZE)).all(axis=1) & self._within_walls(now)
-            valid[:, index] = alive
-        return _STRIDE * np.arange(1, count + 1), poses, valid
+        within = ((agents >= 0) & (agents <= geometry.SIZE)).all(axis=2) & self._within_walls(poses)
+        return way, poses, np.logical_and.accumulate(within, axis=1)
 
     def _yield(self, poses: Array, agent: Array) -> None:
         """Move the blocks (C, 3), in place, out of the way of the agents (C, 2)."""
@@ -121,12 +121,16 @@ class BlockModel:
         poses[:, 2] -= share * self.inverse_inertia * lever
 
     def _within_walls(self, poses: Array) -> Array:
-        sine, cosine = np.sin(poses[:, 2])[:, None], np.cos(poses[:, 2])[:, None]
-        x = poses[:, :1] + cosine * self.corners[:, 0] - sine * self.corners[:, 1]
-        y = poses[:, 1:2] + sine * self.corners[:, 0] + cosine * self.corners[:, 1]
+        """Whether blocks at poses (..., 3) lie between the middles of the walls: (...)."""
         low, high = geometry.WALL_LOW, geometry.WALL_HIGH
-        inside: Array = (np.minimum(x, y).min(axis=1) >= low) & (np.maximum(x, y).max(axis=1) <= high)
-        return inside
+        center = poses[..., :2]
+        within: Array = np.all((center >= low + self.reach) & (center <= high - self.reach), axis=-1)
+        near = poses[~within]
+        sine, cosine = np.sin(near[:, 2:]), np.cos(near[:, 2:])
+        x = near[:, :1] + cosine * self.corners[:, 0] - sine * self.corners[:, 1]
+        y = near[:, 1:2] + sine * self.corners[:, 0] + cosine * self.corners[:, 1]
+        within[~within] = (np.minimum(x, y).min(axis=1) >= low) & (np.maximum(x, y).max(axis=1) <= high)
+        return within
 
 
 @lru_cache(maxsize=256)

@@ -45,7 +45,7 @@ class PushTEnv(FactoredEnv):
     |---|---|---|---|---|
     | ``pixels`` | (height, width, 3) | uint8 | the arena from above, RGB | - |
     | ``state`` [0:2] | (7,) | float64 | x, y of the agent, 0 to 512 | px |
-    | ``state`` [2:4] | | float64 | x, y of the block's origin, 0 to 512; of a T, the middle of the top of its bar | px |
+    | ``state`` [2:4] | | float64 | x, y of the block's origin, 0 to 512: the middle of a T's top | px |
     | ``state`` [4] | | float64 | angle of the block, 0 to 2 pi, clockwise in the picture | rad |
     | ``state`` [5:7] | | float64 | velocity x, y of the agent, -1000 to 1000 | px/s |
 

@@ -25,7 +25,7 @@ _FAR, _FAR_ANGLE = 13.0, 0.25
 """A block that has arrived is pushed again beyond these."""
 _TRAVEL_SPEED, _PUSH_SPEED = 30.0, 16.0
 """The agent's way per step, px."""
-_RETHINK = 4
+_RETHINK = 5
 """Steps after which a push is planned anew."""
 _PATIENCE = 40
 """Steps after which a push that could not begin is given up."""

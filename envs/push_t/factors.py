@@ -35,7 +35,7 @@ def _agent() -> tuple[Factor, ...]:
             space=scalar(20, 60),
             default=40.0,
             unit="px",
-            summary="size of the agent: a disc's radius is 0.375 of it, the unit of the other shapes 0.25 of it",
+            summary="size of the agent: 0.375 of it is a disc's radius, and the width of a T's bar and stem",
         ),
         Factor(
             name="agent.shape",
@@ -83,9 +83,7 @@ def _agent() -> tuple[Factor, ...]:
 
 def _block() -> tuple[Factor, ...]:
     return (
-        Factor(
-            name="block.color", kind="visual", space=rgb(), default=(119, 136, 153), summary="colour of the block"
-        ),
+        Factor(name="block.color", kind="visual", space=rgb(), default=(119, 136, 153), summary="colour of the block"),
         Factor(
             name="block.scale",
             kind="geometric",
@@ -148,9 +146,7 @@ def _rest() -> tuple[Factor, ...]:
         _position("goal.position", (220.0, 260.0), (60.0, 452.0), (100.0, 400.0), "where the block's origin should be"),
         _angle("goal.angle", "how the block should be turned"),
         _position("goal.agent", (100.0, 120.0), (30.0, 482.0), (50.0, 450.0), "where the agent should be"),
-        Factor(
-            name="wall.color", kind="visual", space=rgb(), default=(211, 211, 211), summary="colour of the walls"
-        ),
+        Factor(name="wall.color", kind="visual", space=rgb(), default=(211, 211, 211), summary="colour of the walls"),
         Factor(
             name="background.color", kind="visual", space=rgb(), default=(255, 255, 255), summary="colour of the floor"
         ),

@@ -12,8 +12,8 @@ SIZE = 512.0
 """Width and height of the picture, in px: the environment's unit of length."""
 WALL_LOW, WALL_HIGH, WALL_RADIUS = 5.0, 506.0, 2.0
 """The walls' middles and half of their thickness."""
-DISC_RADIUS, AGENT_UNIT = 0.375, 0.25
-"""Radius of the disc, and unit of the other agents' coordinates, per ``agent.scale``."""
+AGENT_UNIT = 0.375
+"""Radius of a disc, and unit of the other agents' coordinates, per ``agent.scale``."""
 
 
 def block_outline(values: Mapping[str, Value]) -> tuple[Array, ...]:
@@ -30,7 +30,7 @@ def agent_outline(values: Mapping[str, Value]) -> tuple[Array, ...]:
 def agent_radius(values: Mapping[str, Value]) -> float:
     """The radius of the smallest disc about the agent's position that holds the agent."""
     if values["agent.shape"] == DISC:
-        return float(DISC_RADIUS * values["agent.scale"])
+        return float(AGENT_UNIT * values["agent.scale"])
     return max(float(np.hypot(*part.T).max()) for part in agent_outline(values))
 
 
@@ -50,14 +50,16 @@ def nearest(points: Array, sides: Array) -> tuple[Array, Array]:
         The vectors from there to the points (..., 2), and their lengths (...).
     """
     start, axis = sides[:, 0], sides[:, 1] - sides[:, 0]
-    share = (points @ axis.T - np.einsum("ek,ek->e", start, axis)) / np.einsum("ek,ek->e", axis, axis)
-    share = np.clip(share, 0.0, 1.0)
-    x = points[..., :1] - start[:, 0] - share * axis[:, 0]
-    y = points[..., 1:] - start[:, 1] - share * axis[:, 1]
-    square = x * x + y * y
-    best = square.argmin(axis=-1)[..., None]
-    away = np.concatenate([np.take_along_axis(x, best, -1), np.take_along_axis(y, best, -1)], axis=-1)
-    return away, np.sqrt(np.take_along_axis(square, best, -1)[..., 0])
+    square = (axis * axis).sum(axis=1)
+    flat = points.reshape(-1, 2)
+    share = flat @ (axis / square[:, None]).T - (start * axis).sum(axis=1) / square
+    share = np.minimum(np.maximum(share, 0.0), 1.0)
+    x = flat[:, :1] - start[:, 0] - share * axis[:, 0]
+    y = flat[:, 1:] - start[:, 1] - share * axis[:, 1]
+    gaps = x * x + y * y
+    rows, best = np.arange(len(flat)), gaps.argmin(axis=1)
+    away = np.stack([x[rows, best], y[rows, best]], axis=1)
+    return away.reshape(points.shape), np.sqrt(gaps[rows, best]).reshape(points.shape[:-1])
 
 
 def inside(point: Array, parts: Sequence[Array]) -> bool:

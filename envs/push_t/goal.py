@@ -1,5 +1,6 @@
 """How far a state is from a goal, and what counts as success."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import cos, hypot, pi, sin, tau
 
@@ -34,7 +35,7 @@ class Errors:
         return max(hypot(self.agent, self.block), RADIUS / ANGLE * self.angle)
 
 
-def errors(state: Array, goal: Array, shape: Shape, scale: float) -> Errors:
+def errors(state: Sequence[float] | Array, goal: Sequence[float] | Array, shape: Shape, scale: float) -> Errors:
     """Compare agent x, y, block x, y, angle of a state with those of a goal, both (5,) or longer.
 
     A symmetric block is compared with the pose of the same looks whose angle is the nearest.

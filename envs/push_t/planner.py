@@ -10,7 +10,7 @@ from swm.envs.push_t.contact import BlockModel
 
 _LENGTH = 120.0
 """Longest push, px."""
-_SLANTS = np.array([-0.5, -0.2, 0.0, 0.2, 0.5])
+_SLANTS = np.array([-0.4, 0.0, 0.4])
 """Directions from the places beside the block, about the one to its edge, in rad."""
 _ONWARD = np.linspace(-1.2, 1.2, 13)
 """Directions from where the agent touches the block, about the one to the contact, in rad."""

@@ -52,7 +52,7 @@ class Scene:
         if not with_agent:
             return
         if self._agent:
-            canvas.polygons([part + (x, y) for part in self._agent], agent_color)
+            canvas.polygons([place(part, x, y, 0.0) for part in self._agent], agent_color)
         else:
             canvas.disc((x, y), self._radius, agent_color)
 

@@ -68,5 +68,6 @@ def _clear(model: BlockModel, here: Array, there: Array) -> Array:
     """
     share = np.linspace(0.0, 1.0, _PROBES)[1:, None]
     least = min(model.radius + _SLACK, float(geometry.nearest(here[None], model.sides)[1][0]) - 0.01)
-    clear: Array = (geometry.nearest(here + share * (there[:, None] - here), model.sides)[1] > least).all(axis=1)
+    _, gaps = geometry.nearest(here + share * (there[:, None] - here), model.sides)
+    clear: Array = np.all(gaps > least, axis=1)
     return clear

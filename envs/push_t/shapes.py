@@ -31,7 +31,8 @@ class Shape:
     @cached_property
     def center(self) -> Array:
         """The centre of gravity: the mean of the parts' centres, (2,)."""
-        return np.mean([_centroid(part) for part in self.parts], axis=0) if self.parts else np.zeros(2)
+        center: Array = np.mean([_centroid(part) for part in self.parts] or [np.zeros(2)], axis=0)
+        return center
 
     @cached_property
     def outline(self) -> tuple[Array, ...]:
@@ -47,7 +48,8 @@ def _centroid(part: Polygon) -> Array:
     x, y = np.array(part).T
     cross = x * np.roll(y, -1) - np.roll(x, -1) * y
     moments = [((c + np.roll(c, -1)) * cross).sum() for c in (x, y)]
-    return np.array(moments) / (3 * cross.sum())
+    centroid: Array = np.array(moments) / (3 * cross.sum())
+    return centroid
 
 
 SHAPES: tuple[Shape, ...] = (
@@ -95,4 +97,5 @@ TEE = 2
 def place(points: Array, x: float, y: float, angle: float) -> Array:
     """Turn `points` (P, 2) by `angle` in rad about the origin and move the origin to `x`, `y`."""
     sine, cosine = np.sin(angle), np.cos(angle)
-    return points @ np.array([[cosine, sine], [-sine, cosine]]) + (x, y)
+    placed: Array = points @ np.array([[cosine, sine], [-sine, cosine]]) + (x, y)
+    return placed

@@ -14,7 +14,7 @@ import pymunk
 
 from swm.core.protocols import Array
 from swm.core.spaces import Value
-from swm.envs.push_t.geometry import AGENT_UNIT, DISC_RADIUS, SIZE, WALL_HIGH, WALL_LOW, WALL_RADIUS
+from swm.envs.push_t.geometry import AGENT_UNIT, SIZE, WALL_HIGH, WALL_LOW, WALL_RADIUS
 from swm.envs.push_t.shapes import DISC, SHAPES
 
 TIME_STEP = 0.01
@@ -127,10 +127,9 @@ def make_agent(values: Mapping[str, Value]) -> tuple[pymunk.Body, list[pymunk.Sh
     """The agent's body, its centre of gravity at its origin, and its shapes."""
     body = pymunk.Body(body_type=pymunk.Body.KINEMATIC)
     body.angle = values["agent.angle"]
-    shape, scale = SHAPES[values["agent.shape"]], values["agent.scale"]
-    made: list[pymunk.Shape] = [pymunk.Circle(body, DISC_RADIUS * scale)]
+    shape, unit = SHAPES[values["agent.shape"]], AGENT_UNIT * values["agent.scale"]
+    made: list[pymunk.Shape] = [pymunk.Circle(body, unit)]
     if values["agent.shape"] != DISC:
-        unit = AGENT_UNIT * scale
         made = [pymunk.Poly(body, ((np.array(part) - shape.center) * unit).tolist()) for part in shape.parts]
     for each in made:
         each.friction = 1.0  # a contact's friction is the product of both; the block has the factor
@@ -141,7 +140,7 @@ def make_block(values: Mapping[str, Value]) -> tuple[pymunk.Body, list[pymunk.Sh
     """The block's body, of mass 1, and its shapes."""
     shape, scale = SHAPES[values["block.shape"]], values["block.scale"]
     parts = [(np.array(part) * scale).tolist() for part in shape.parts]
-    inertia = sum(abs(pymunk.moment_for_poly(1.0, parts[index])) for index in shape.moments)
+    inertia = sum(pymunk.moment_for_poly(1.0, parts[index]) for index in shape.moments)
     body = pymunk.Body(1.0, inertia * values["block.inertia"])
     made: list[pymunk.Shape] = [pymunk.Poly(body, part) for part in parts]
     body.center_of_gravity = tuple((shape.center * scale).tolist())
