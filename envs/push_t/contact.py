@@ -6,7 +6,7 @@ block by ``-d n / (1 + k (c x n)^2)`` and turns it by ``-d k (c x n) / (1 + k (c
 k = mass / moment of inertia.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -49,8 +49,12 @@ class BlockModel:
         """Points (RING, 2) all around the block, for ways around it."""
         self.ring_steps = np.hypot(*(np.roll(self.ring, -1, axis=0) - self.ring).T)
         """From each of them to the next, px."""
-        self.starts, self.inward = _starts(self.sides, radius)
+        self.starts, self.inward = _starts(parts, radius)
         """Places (S, 2) beside the block where pushes begin, and the directions from them to the edge."""
+        contacts = self.starts + (radius + _TOUCH) * self.inward
+        lever = np.abs(contacts[:, 0] * self.inward[:, 1] - contacts[:, 1] * self.inward[:, 0]).max()
+        self.turn_length = float(1.0 / (inverse_inertia * lever))
+        """How far the centre of gravity moves while the best push turns the block by one rad, px."""
         gaps = np.hypot(*(self.starts[:, None] - self.ring).transpose(2, 0, 1))
         self.exits, self.exit_gaps = gaps.argmin(axis=1), gaps.min(axis=1)
         """The ring's point that is nearest to each place, and how far it is."""
@@ -149,8 +153,9 @@ def _ring(sides: Array, distance: float) -> Array:
     return points
 
 
-def _starts(sides: Array, radius: float) -> tuple[Array, Array]:
+def _starts(parts: Sequence[Array], radius: float) -> tuple[Array, Array]:
     """Places of the agent just beside the block, all along its edges, and the directions to the edges: (S, 2)."""
+    sides = geometry.edges(parts)
     points, inward = [], []
     for start, end in sides:
         along = end - start
@@ -163,4 +168,5 @@ def _starts(sides: Array, radius: float) -> tuple[Array, Array]:
             inward.append(np.repeat(-side[None], count, axis=0))
     found, directions = np.concatenate(points), np.concatenate(inward)
     free = geometry.nearest(found, sides)[1] >= radius + _TOUCH - 0.5
+    free &= np.array([not geometry.inside(point, parts) for point in found])
     return found[free], directions[free]

@@ -16,8 +16,8 @@ _ONWARD = np.linspace(-1.2, 1.2, 13)
 """Directions from where the agent touches the block, about the one to the contact, in rad."""
 _TOUCHING = 8.0
 """The agent can push on from where it is when its distance to the block is below this, px."""
-_TURN_WEIGHT = 90.0
-"""Cost of a wrong angle, px per rad: a push far from the centre of gravity moves that by about 50 px per rad."""
+_TURN_WEIGHT = 1.8
+"""Cost of a wrong angle, as a multiple of how far the block moves while it is turned; above 1, so that turning pays."""
 _PUSH_WEIGHT, _TRAVEL_WEIGHT = 0.1, 0.15
 """Cost of the agent's ways, per px."""
 _GAIN = 1.0
@@ -53,8 +53,8 @@ def best_push(model: BlockModel, pose: Array, agent: Array, goal: Array) -> Push
     """
     starts, directions, travel = _candidates(model, pose, agent)
     way, poses, valid = model.push(pose, starts, directions, _LENGTH)
-    after = _cost(poses, goal, model.turn)
-    useful = valid & (after < _cost(pose, goal, model.turn) - _GAIN)
+    after = _cost(model, poses, goal)
+    useful = valid & (after < _cost(model, pose, goal) - _GAIN)
     total = np.where(useful, after + _PUSH_WEIGHT * way + _TRAVEL_WEIGHT * travel[:, None], np.inf)
     best, until = np.unravel_index(total.argmin(), total.shape)
     if not useful[best, until]:
@@ -62,9 +62,9 @@ def best_push(model: BlockModel, pose: Array, agent: Array, goal: Array) -> Push
     return Push(starts[best], directions[best], float(way[until]))
 
 
-def _cost(poses: Array, goal: Array, turn: float) -> Array:
-    apart, angle = gap(poses, goal, turn)
-    return apart + _TURN_WEIGHT * angle
+def _cost(model: BlockModel, poses: Array, goal: Array) -> Array:
+    apart, angle = gap(poses, goal, model.turn)
+    return apart + _TURN_WEIGHT * model.turn_length * angle
 
 
 def _candidates(model: BlockModel, pose: Array, agent: Array) -> tuple[Array, Array, Array]:
