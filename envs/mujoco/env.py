@@ -12,10 +12,11 @@ from swm.core.factors import Constraint, Factor, FactorSpace, Variation
 from swm.core.protocols import Array
 from swm.core.seeding import derive_seed
 from swm.envs.base import FactoredEnv
-from swm.envs.mujoco.factor import ModelFactor, PristineModel
+from swm.envs.mujoco.factor import ModelFactor, PristineModel, derives_constants
 from swm.envs.mujoco.render import Preset, Renderer
 from swm.envs.mujoco.states import Joints
 
+_MAX_TRIES = 1000
 _STATE = mujoco.mjtState.mjSTATE_INTEGRATION.value
 
 
@@ -115,6 +116,8 @@ class MujocoEnv(FactoredEnv):
         return self.renderer.describe() if self.render_mode else {}
 
     def _begin(self, variation: Variation, seed: int) -> None:
+        if self.render_mode:
+            self.renderer.prepare()
         self._drawn = variation
         self._pristine.restore(self.model)
         self._edit(self._others, variation)
@@ -129,16 +132,20 @@ class MujocoEnv(FactoredEnv):
     def _draw_goal(self, seed: int) -> None:
         """Choose the goal of a new episode that does not begin solved."""
         rng = np.random.default_rng(seed)
-        while True:
+        for _ in range(_MAX_TRIES):
             self._target = self.sample_goal(rng)
             if not self._goal()[1]:
                 return
+        raise InvalidValueError(
+            f"each of {_MAX_TRIES} goals that sample_goal() drew is already reached at the start: "
+            "draw goals that differ more, or make success_radius smaller."
+        )
 
     def _edit(self, factors: Sequence[ModelFactor], variation: Variation) -> None:
         changed = [f for f in factors if not np.array_equal(variation[f.name], f.default)]
         for factor in changed:
             factor.edit(self.model, variation[factor.name])
-        if changed and self._pristine.has_constants:
+        if derives_constants(field for factor in changed for field in factor.fields):
             mujoco.mj_setConst(self.model, self._scratch)
 
     def _advance(self, action: Array) -> tuple[float, bool]:

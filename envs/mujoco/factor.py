@@ -17,6 +17,7 @@ _CONSTANTS = frozenset(
     (
         *("body_mass", "body_inertia", "body_ipos", "body_iquat", "body_pos", "body_quat", "dof_armature", "geom_pos"),
         *("geom_quat", "geom_size", "jnt_pos", "jnt_axis", "qpos0", "tendon_lengthspring", "site_pos", "site_quat"),
+        *("cam_pos", "cam_quat", "light_pos", "light_dir", "actuator_gear"),
     )
 )
 """Fields from which `mujoco.mj_setConst` derives others."""
@@ -54,14 +55,18 @@ def write_field(model: mujoco.MjModel, field: str, value: Any) -> None:
         setattr(target, name, value)
 
 
+def derives_constants(fields: Iterable[str]) -> bool:
+    """Whether MuJoCo derives constants from one of `fields`, so that `mujoco.mj_setConst` is due after an edit."""
+    return not _CONSTANTS.isdisjoint(fields)
+
+
 class PristineModel:
     """Copies of the fields that factors edit, and of what MuJoCo derives from them."""
 
     def __init__(self, model: mujoco.MjModel, fields: Iterable[str]) -> None:
         """Copy `fields` of `model`, and all derived constants if one of the fields has any."""
         self.edited = frozenset(fields)
-        self.has_constants = not _CONSTANTS.isdisjoint(self.edited)
-        names = {*self.edited, *(_derived(model) if self.has_constants else ())}
+        names = {*self.edited, *(_derived(model) if derives_constants(self.edited) else ())}
         self._values: dict[str, Array | float] = {name: np.copy(read_field(model, name)) for name in sorted(names)}
 
     def restore(self, model: mujoco.MjModel) -> None:
