@@ -1,12 +1,6 @@
-"""The four Fetch tasks as data, and the models that Gymnasium-Robotics brings for them."""
+"""The four Fetch tasks as data."""
 
-import functools
-import importlib.util
 from dataclasses import dataclass
-from pathlib import Path
-
-import mujoco
-import numpy as np
 
 SUCCESS_DISTANCE = 0.05
 """The goal is reached when the object, or in Reach the gripper, is nearer to it than this, in m."""
@@ -15,12 +9,11 @@ OBJECT_SIZE = 0.025
 """Half of the edge of the box, and the radius of the puck, in m."""
 SUBSTEPS = 20
 """Simulation steps of 2 ms per environment step."""
-CAMERA = "view"
 
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """A camera that looks at a point."""
+    """Where the camera is: metres and degrees, as `mujoco.MjvCamera` has them."""
 
     lookat: tuple[float, float, float]
     distance: float
@@ -32,8 +25,6 @@ class View:
 class Task:
     """What tells one of the four tasks from the others (arXiv 1802.09464 and Gymnasium-Robotics 1.4.2)."""
 
-    model: str
-    """Name of the model file."""
     base: float
     """Where the robot stands along x, in m."""
     raise_by: float
@@ -65,9 +56,8 @@ _NEAR = View(lookat=(1.33, 0.75, 0.45), distance=0.9)
 _AIR = View(lookat=(1.33, 0.75, 0.52), distance=1.15, elevation=-28.0)
 
 TASKS = {
-    "reach": Task(model="reach", base=0.4049, raise_by=0.2, home=(1.3418, 0.7491, 0.5347), view=_AIR),
+    "reach": Task(base=0.4049, raise_by=0.2, home=(1.3418, 0.7491, 0.5347), view=_AIR),
     "push": Task(
-        model="push",
         base=0.405,
         raise_by=0.0,
         home=(1.3629, 0.7491, 0.416),
@@ -76,7 +66,6 @@ TASKS = {
         view=_NEAR,
     ),
     "slide": Task(
-        model="slide",
         base=0.05,
         raise_by=-0.02,
         home=(1.013, 0.7492, 0.4155),
@@ -88,7 +77,6 @@ TASKS = {
         view=View(lookat=(1.35, 0.75, 0.4), distance=1.3, elevation=-50.0),
     ),
     "pick_and_place": Task(
-        model="pick_and_place",
         base=0.405,
         raise_by=0.2,
         home=(1.3419, 0.7491, 0.5347),
@@ -100,39 +88,3 @@ TASKS = {
     ),
 }
 """Name -> task."""
-
-
-@functools.cache
-def compile_model(name: str) -> mujoco.MjModel:
-    """The model of a task as the package has it, with a camera, and without what only helps debugging.
-
-    Gymnasium-Robotics itself is not imported: its own environments fail on the MuJoCo of this
-    suite, and importing it prints to the terminal. Copy the model before editing it.
-
-    Raises:
-        ImportError: Gymnasium-Robotics is not installed.
-    """
-    package = importlib.util.find_spec("gymnasium_robotics")
-    if package is None or package.origin is None:
-        raise ImportError("gymnasium_robotics is not installed")
-    task = TASKS[name]
-    path = Path(package.origin).parent / "envs" / "assets" / "fetch" / f"{task.model}.xml"
-    spec = mujoco.MjSpec.from_file(str(path))
-    for marker in spec.body("robot0:mocap").geoms:
-        marker.rgba[3] = 0.0
-    if task.has_object:
-        spec.site("object0").rgba[3] = 0.0
-    _add_camera(spec, task.view)
-    model = spec.compile()
-    model.eq_data[:, :7] = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0)
-    return model
-
-
-def _add_camera(spec: mujoco.MjSpec, view: View) -> None:
-    azimuth, elevation = np.deg2rad([view.azimuth, view.elevation])
-    level = np.array([np.cos(azimuth), np.sin(azimuth), 0.0])
-    forward = np.cos(elevation) * level + [0.0, 0.0, np.sin(elevation)]
-    right = np.cross(level, [0.0, 0.0, 1.0])
-    quaternion = np.zeros(4)
-    mujoco.mju_mat2Quat(quaternion, np.stack([right, np.cross(right, forward), -forward], axis=1).ravel())
-    spec.worldbody.add_camera(name=CAMERA, pos=view.lookat - view.distance * forward, quat=quaternion)
