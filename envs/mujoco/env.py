@@ -1,5 +1,6 @@
 """The base of environments over a compiled MuJoCo model."""
 
+import copy
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 
@@ -12,7 +13,7 @@ from swm.core.factors import Constraint, Factor, FactorSpace, Variation
 from swm.core.protocols import Array
 from swm.core.seeding import derive_seed
 from swm.envs.base import FactoredEnv
-from swm.envs.mujoco.factor import ModelFactor, PristineModel, derives_constants
+from swm.envs.mujoco.factor import CameraFactor, ModelFactor, PristineModel, derives_constants
 from swm.envs.mujoco.render import Preset, Renderer
 from swm.envs.mujoco.states import Joints
 
@@ -54,7 +55,7 @@ class MujocoEnv(FactoredEnv):
 
         Args:
             model: the compiled model; this environment edits it.
-            factors: `ModelFactor`s, and other factors that the subclass reads in `_initialize`.
+            factors: `ModelFactor`s and `CameraFactor`s, and other factors that the subclass reads in `_initialize`.
             image_size: pixels of a square picture, or (height, width).
             render_mode: ``"rgb_array"`` or None.
             preset: quality of the pictures, ``"fast"`` or ``"full"``.
@@ -72,6 +73,10 @@ class MujocoEnv(FactoredEnv):
         self._physical = [factor for factor in edits if factor.kind == "physical"]
         self._others = [factor for factor in edits if factor.kind != "physical"]
         self._pristine = PristineModel(model, {*scratch_fields, *(f for factor in edits for f in factor.fields)})
+        self._views = [factor for factor in factors if isinstance(factor, CameraFactor)]
+        self._pristine_camera = copy.copy(self.renderer.camera)
+        self._painted: set[int] = set()
+        self._stale: set[int] = set()
         self._scratch = mujoco.MjData(model)
         self.joints = Joints(model, goal_joints)
         self.state_names = (*self.joints.position_names, *self.joints.velocity_names)
@@ -119,15 +124,21 @@ class MujocoEnv(FactoredEnv):
         if self.render_mode:
             self.renderer.prepare()
         self._drawn = variation
-        self._pristine.restore(self.model)
+        self._restore()
         self._edit(self._others, variation)
         mujoco.mj_resetData(self.model, self.data)
         self._initialize(variation, derive_seed(seed, "start"))
         self._edit(self._physical, variation)
         self._refresh()
-        if "tex_data" in self._pristine.edited and self.render_mode:
-            self.renderer.refresh_textures()
+        self._show(variation)
         self._draw_goal(derive_seed(seed, "goal"))
+
+    def _restore(self) -> None:
+        self._pristine.restore(self.model)
+        self._pristine.restore_textures(self.model, self._painted)
+        self._painted.clear()
+        if self._views:
+            self.renderer.camera = copy.copy(self._pristine_camera)
 
     def _draw_goal(self, seed: int) -> None:
         """Choose the goal of a new episode that does not begin solved."""
@@ -144,9 +155,22 @@ class MujocoEnv(FactoredEnv):
     def _edit(self, factors: Sequence[ModelFactor], variation: Variation) -> None:
         changed = [f for f in factors if not np.array_equal(variation[f.name], f.default)]
         for factor in changed:
+            self._pristine.keep_textures(self.model, factor.textures)
+            self._painted.update(factor.textures)
+            self._stale.update(factor.textures)
             factor.edit(self.model, variation[factor.name])
         if derives_constants(field for factor in changed for field in factor.fields):
             mujoco.mj_setConst(self.model, self._scratch)
+
+    def _show(self, variation: Variation) -> None:
+        """Let the renderer know what the factors did to the camera and to textures."""
+        for view in self._views:
+            view.edit(self.renderer.camera, variation[view.name])
+        if "tex_data" in self._pristine.edited:
+            self._stale.update(range(self.model.ntex))
+        if self._stale and self.render_mode:
+            self.renderer.refresh_textures(self._stale)
+        self._stale = set(self._painted)
 
     def _advance(self, action: Array) -> tuple[float, bool]:
         return self._simulate(action)

@@ -35,6 +35,16 @@ class ModelFactor(Factor):
     """Writes the value into the model."""
     fields: tuple[str, ...]
     """Every field that `edit` writes, dotted where nested: ``"geom_rgba"``, ``"opt.gravity"``."""
+    textures: tuple[int, ...] = ()
+    """The textures whose pixels `edit` writes, which are then restored and drawn anew only where they changed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CameraFactor(Factor):
+    """A factor of variation that acts on the environment's free camera."""
+
+    edit: Callable[[mujoco.MjvCamera, Any], None]
+    """Writes the value into the camera."""
 
 
 def read_field(model: mujoco.MjModel, field: str) -> Any:
@@ -55,6 +65,14 @@ def write_field(model: mujoco.MjModel, field: str, value: Any) -> None:
         setattr(target, name, value)
 
 
+def texture_pixels(model: mujoco.MjModel, texture: int) -> Array:
+    """The pixels of a texture (count, channels) uint8, a view into the model."""
+    start, channels = int(model.tex_adr[texture]), int(model.tex_nchannel[texture])
+    count = int(model.tex_width[texture]) * int(model.tex_height[texture])
+    pixels: Array = model.tex_data[start : start + count * channels].reshape(count, channels)
+    return pixels
+
+
 def derives_constants(fields: Iterable[str]) -> bool:
     """Whether MuJoCo derives constants from one of `fields`, so that `mujoco.mj_setConst` is due after an edit."""
     return not _CONSTANTS.isdisjoint(fields)
@@ -67,18 +85,32 @@ class PristineModel:
         """Copy `fields` of `model`, and all derived constants if one of the fields has any."""
         self.edited = frozenset(fields)
         names = {*self.edited, *(_derived(model) if derives_constants(self.edited) else ())}
-        self._values: dict[str, Array | float] = {name: np.copy(read_field(model, name)) for name in sorted(names)}
+        values = {name: read_field(model, name) for name in sorted(names)}
+        self._arrays = [(view, view.copy()) for view in values.values() if isinstance(view, np.ndarray) and view.size]
+        self._numbers = {name: value for name, value in values.items() if not isinstance(value, np.ndarray)}
+        self._textures: dict[int, Array] = {}
+
+    def keep_textures(self, model: mujoco.MjModel, textures: Iterable[int]) -> None:
+        """Copy the pixels of textures before they are edited, where that was not done before."""
+        for texture in textures:
+            self._textures.setdefault(texture, texture_pixels(model, texture).copy())
+
+    def restore_textures(self, model: mujoco.MjModel, textures: Iterable[int]) -> None:
+        """Put back the pixels of textures that `keep_textures` saw."""
+        for texture in textures:
+            texture_pixels(model, texture)[...] = self._textures[texture]
 
     def restore(self, model: mujoco.MjModel) -> None:
-        """Put every copied field back, bit for bit."""
-        for name, value in self._values.items():
-            write_field(model, name, value)
+        """Put every copied field of the model that this was made with back, bit for bit."""
+        for view, copy in self._arrays:
+            view[...] = copy
+        for name, number in self._numbers.items():
+            write_field(model, name, number)
 
 
 def _derived(model: mujoco.MjModel) -> list[str]:
-    """The fields that `mujoco.mj_setConst` writes: found by their types rather than listed by hand."""
-    prefixes = ("body_", "dof_", "geom_", "jnt_", "site_", "cam_", "light_", "actuator_", "tendon_", "eq_", "flexedge_")
-    names = [name for name in dir(model) if name.startswith(prefixes)]
-    arrays = {name: value for name in names if isinstance(value := getattr(model, name), np.ndarray)}
-    floats = [name for name, value in arrays.items() if value.dtype.kind == "f"]
-    return [*floats, "stat.meaninertia", "stat.meanmass", "stat.meansize", "stat.extent", "stat.center"]
+    """The fields that `mujoco.mj_setConst` may write: all of the kinds of elements that it touches."""
+    kinds = ("body", "dof", "geom", "jnt", "site", "cam", "light", "actuator", "tendon", "eq", "flex", "flexedge")
+    prefixes = tuple(f"{kind}_" for kind in (*kinds, "flexvert", "bvh"))
+    arrays = [name for name in dir(model) if name.startswith(prefixes) and isinstance(getattr(model, name), np.ndarray)]
+    return [*arrays, "qpos0", "qpos_spring", "stat.meaninertia", "stat.meanmass", "stat.meansize", "stat.extent"]

@@ -7,7 +7,7 @@ two orders of magnitude; ``"full"`` has both.
 
 import os
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 import mujoco
@@ -79,11 +79,11 @@ class Renderer:
             mujoco.mjr_readPixels(pixels, None, rectangle, context)
         return pixels[::-1].copy()
 
-    def refresh_textures(self) -> None:
-        """Send the model's textures to OpenGL again, after their pixels were edited."""
+    def refresh_textures(self, textures: Iterable[int] | None = None) -> None:
+        """Send textures of the model, None is all, to OpenGL again, after their pixels were edited."""
         with current():
             context = self._prepare()
-            for texture in range(self._model.ntex):
+            for texture in range(self._model.ntex) if textures is None else textures:
                 mujoco.mjr_uploadTexture(self._model, context, texture)
 
     def prepare(self) -> None:
