@@ -8,12 +8,8 @@ import numpy as np
 
 from swm.core.protocols import Array
 from swm.envs.fetch.model import compile_model
-from swm.envs.fetch.task import SUBSTEPS, TASKS
+from swm.envs.fetch.task import FOLLOWS, SPEED, SUBSTEPS, TASKS
 
-SPEED = 0.05
-"""How far ahead of the gripper a full action puts its aim, in m."""
-STRIDE = 0.0331
-"""How far the gripper follows such an action in one step, in m."""
 _TURN = (1.0, 0.0, 1.0, 0.0)
 """Added to the gripper's quaternion, so that it keeps pointing down."""
 _SETTLE = 10
@@ -106,7 +102,7 @@ def reach(name: str, place: tuple[float, float, float]) -> Array:
         missing = np.asarray(place) - arm.place
         if np.abs(missing).max() < _TOLERANCE:
             break
-        arm.aim(SPEED * np.clip(missing / STRIDE, -1.0, 1.0), 0.0)
+        arm.aim(SPEED * np.clip(missing / (FOLLOWS * SPEED), -1.0, 1.0), 0.0)
         mujoco.mj_step(model, data, nstep=SUBSTEPS)
         if not task.fingers_move:
             data.qpos[arm.positions] = 0.0

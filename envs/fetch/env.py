@@ -1,19 +1,21 @@
 """swm/FetchReach-v0, swm/FetchPush-v0, swm/FetchSlide-v0, swm/FetchPickAndPlace-v0, each also with a dense reward."""
 
 import copy
+from collections.abc import Sequence
 
 import mujoco
 import numpy as np
 from gymnasium import spaces
 
-from swm.core.errors import InvalidValueError, ShapeError, UnknownNameError
+from swm.core.errors import ShapeError, UnknownNameError
 from swm.core.factors import Variation
 from swm.core.protocols import Array
 from swm.envs.fetch.arm import Arm, reach, settle
-from swm.envs.fetch.factors import make_constraints, make_factors, rest_height, target_position
+from swm.envs.fetch.factors import make_constraints, make_factors, object_place, target_place
 from swm.envs.fetch.model import compile_model, make_camera
 from swm.envs.fetch.task import OBJECT_SIZE, SUBSTEPS, SUCCESS_DISTANCE, TASKS
 from swm.envs.mujoco.env import MujocoEnv
+from swm.envs.mujoco.factor import ModelFactor
 from swm.envs.mujoco.render import Preset
 
 PROPRIO_NAMES = (
@@ -48,7 +50,7 @@ class FetchEnv(MujocoEnv):
     | component | shape | dtype | content | unit |
     |---|---|---|---|---|
     | ``pixels`` | (height, width, 3) | uint8 | the table from above, RGB | - |
-    | ``state`` | (30,), with an object (43,) | float64 | joint positions and velocities, named by `state_names` | m, rad, s |
+    | ``state`` | (30,), with an object (43,) | float64 | joints, named by `state_names` | m, rad, s |
     | ``proprio`` | (10,) | float64 | the gripper, `PROPRIO_NAMES` | m, m per step |
 
     The goal state is the goal's position x, y, z, float64 of shape (3,), in m.
@@ -131,9 +133,8 @@ class FetchEnv(MujocoEnv):
         if np.array_equal(place, self._task.home):
             data.qvel[:] = start.qvel
         if self._task.has_object:
-            half = 0.5 * variation["object.angle"]
-            height = rest_height(self._task, variation)
-            data.qpos[self._object] = (*variation["object.position"], height, np.cos(half), 0.0, 0.0, np.sin(half))
+            half = 0.5 * variation["object.angle"] if self._task.square else 0.0
+            data.qpos[self._object] = (*object_place(self._task, variation), np.cos(half), 0.0, 0.0, np.sin(half))
         self._located = data.qpos.copy()
 
     def _simulate(self, action: Array) -> tuple[float, bool]:
@@ -147,6 +148,11 @@ class FetchEnv(MujocoEnv):
         if self._dense:
             return -distance, False
         return 0.0 if distance <= SUCCESS_DISTANCE else -1.0, False
+
+    def _edit(self, factors: Sequence[ModelFactor], variation: Variation) -> None:
+        weld = self.model.eq_data.copy()
+        super()._edit(factors, variation)
+        self.model.eq_data[:] = weld  # mj_setConst welds gripper and aim as they are in the model's zero posture
 
     def _refresh(self) -> None:
         mujoco.mj_forward(self.model, self.data)
@@ -186,7 +192,7 @@ class FetchEnv(MujocoEnv):
         return self._target.copy(), distance < self.success_radius, distance
 
     def _draw_goal(self, seed: int) -> None:
-        self._aim_for(target_position(self._task, self._drawn))
+        self._aim_for(target_place(self._task, self._drawn))
 
     def _aim_for(self, target: Array) -> None:
         """Take a goal and put its marker there."""
@@ -202,7 +208,7 @@ class FetchEnv(MujocoEnv):
         while True:
             values = {**self._drawn, **{factor.name: factor.sample_train(rng) for factor in drawn}}
             if all(constraint.holds(values) for constraint in self.factors.constraints):
-                return target_position(self._task, values)
+                return target_place(self._task, values)
 
     def set_goal(self, goal: Array) -> None:
         """Set the goal to a position (3,), or to what a state of this environment has reached.
@@ -234,7 +240,8 @@ class FetchEnv(MujocoEnv):
             InvalidValueError: the task is ``reach`` and the gripper cannot come near the goal.
         """
         self._check_begun()
-        qpos = self._posture(self._hand_at_goal()).copy()
+        place = self._hand_at_goal()
+        qpos = self._posture(place).copy()
         if self._task.has_object:
             qpos[self._object] = (*self._target, *_UPRIGHT)
         if self._task.fingers_move:

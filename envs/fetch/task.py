@@ -7,8 +7,14 @@ SUCCESS_DISTANCE = 0.05
 TABLE_HEIGHT = 0.4
 OBJECT_SIZE = 0.025
 """Half of the edge of the box, and the radius of the puck, in m."""
-SUBSTEPS = 20
-"""Simulation steps of 2 ms per environment step."""
+LOWEST = 0.416
+"""Height of the gripper whose fingers touch the table, in m."""
+SPEED = 0.05
+"""How far ahead of the gripper a full action puts its aim, in m."""
+FOLLOWS = 0.662
+"""The share of that by which the gripper moves in one step."""
+SUBSTEPS, STEP_TIME = 20, 0.04
+"""Simulation steps in an environment step, and how long that is, in s."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +41,10 @@ class Task:
     """Where the object is while the arm settles; None is a task without object."""
     rest_height: float = 0.0
     """Height of the object's centre when it rests on the table."""
+    friction: float = 1.0
+    """Between object and table."""
+    square: bool = True
+    """Whether the object is a box, rather than a puck."""
     fingers_move: bool = False
     lifts: bool = False
     """Whether goals may be above the table."""
@@ -71,6 +81,8 @@ TASKS = {
         home=(1.013, 0.7492, 0.4155),
         parked=(1.7, 1.1, 0.41),
         rest_height=0.42,
+        friction=0.1,
+        square=False,
         object_range=0.1,
         target_range=0.3,
         target_offset=0.4,
