@@ -14,17 +14,24 @@ from swm.envs.mujoco.scaling import Limits, scaled_field
 
 _UNPAINTED = np.array([0.5, 0.5, 0.5, 1.0], np.float32)
 """The colour of a geom that lets its material's colour show."""
+_FEW = 16
+"""A texture of more colours than this is a gradient rather than a checker with marks."""
 _OFF_LINE = 0.1
 """Pixels farther than this from the line between the two colours of a pattern are marks, of 1."""
 
 
 def geom_colors(model: mujoco.MjModel) -> Array:
     """The colour and opacity (ngeom, 4) that each geom is drawn with, before any texture, from 0 to 1."""
-    material = model.geom_matid >= 0
-    inherits = material & np.all(model.geom_rgba == _UNPAINTED, axis=1)
+    inherits = _inherits(model)
     colors: Array = model.geom_rgba.copy()
     colors[inherits] = model.mat_rgba[model.geom_matid[inherits]]
     return colors
+
+
+def _inherits(model: mujoco.MjModel) -> Array:
+    """Which geoms (ngeom,) have the colour of their material."""
+    inherits: Array = (model.geom_matid >= 0) & np.all(model.geom_rgba == _UNPAINTED, axis=1)
+    return inherits
 
 
 def geom_color(model: mujoco.MjModel, name: str, geoms: Names) -> ModelFactor:
@@ -40,8 +47,16 @@ def geom_color(model: mujoco.MjModel, name: str, geoms: Names) -> ModelFactor:
 
 
 def material_color(model: mujoco.MjModel, name: str, materials: Names) -> ModelFactor:
-    """The colour of materials, and so of all geoms that have no colour of their own; a texture is tinted by it."""
+    """The colour of materials, and so of all geoms that have no colour of their own; a texture is tinted by it.
+
+    Raises:
+        InvalidValueError: every geom of these materials has a colour of its own.
+    """
     rows = select(model, "material", materials)
+    if not (np.isin(model.geom_matid, rows) & _inherits(model)).any():
+        raise InvalidValueError(
+            f"factor {name!r}: every geom of {materials!r} has a colour of its own; vary those with geom_color()."
+        )
 
     def edit(target: mujoco.MjModel, value: Array) -> None:
         target.mat_rgba[rows, :3] = value / 255
@@ -189,13 +204,15 @@ class _Pattern:
 
 
 def _ends(colors: Array) -> Array:
-    """The two colours (2, 3) at the ends of a pattern, without the few pixels of marks."""
+    """The two colours (2, 3) of a pattern, without the few pixels of marks."""
+    distinct, counts = np.unique(colors, axis=0, return_counts=True)
+    if len(distinct) <= _FEW:
+        two = np.argsort(counts)[-2:]
+        return distinct[two] if len(two) == 2 else np.repeat(distinct, 2, axis=0)
     centred = colors - colors.mean(axis=0)
-    axis = np.linalg.eigh(centred.T @ centred)[1][:, -1]
-    place = centred @ axis
+    place = centred @ np.linalg.eigh(centred.T @ centred)[1][:, -1]
     low, high = np.quantile(place, (0.02, 0.98))
-    inside = [colors[place <= low], colors[place >= high]]
-    return np.stack([np.median(each, axis=0) for each in inside])
+    return np.stack([np.median(colors[part], axis=0) for part in (place <= low, place >= high)])
 
 
 def _color(name: str, default: Array, summary: str, edit: Edit, field: str) -> ModelFactor:

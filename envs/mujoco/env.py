@@ -100,7 +100,11 @@ class MujocoEnv(FactoredEnv):
 
     @abstractmethod
     def _simulate(self, action: Array) -> tuple[float, bool]:
-        """Advance `data` by one step of the environment; return the reward and whether the episode terminates."""
+        """Advance `data` by one step of the environment; return the reward and whether the episode terminates.
+
+        MuJoCo computes what follows from positions at the beginning of a time step and not at its
+        end, so that this ends with `_refresh`, or else pictures lag behind the state.
+        """
 
     def _extra_state(self) -> Array:
         """What decides the rest of the episode and is not in MuJoCo's state, float64 (E,)."""

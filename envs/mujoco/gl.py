@@ -7,6 +7,7 @@ The environment variable ``MUJOCO_GL`` chooses: ``egl`` (the default; OSMesa whe
 work), ``osmesa`` or ``glfw`` (those alone).
 """
 
+import atexit
 import ctypes
 import ctypes.util
 import functools
@@ -54,6 +55,7 @@ def _egl() -> GLContext:
     from mujoco import egl
 
     context, library = egl.GLContext(16, 16), egl.EGL
+    atexit.register(context.free)  # before the modules that it needs are gone
 
     def release() -> None:
         none = library.EGL_NO_SURFACE

@@ -64,11 +64,14 @@ def light_color(model: mujoco.MjModel, name: str = "light.color", lights: Names 
 def light_position(
     model: mujoco.MjModel, name: str = "light.position", lights: Names = "*", *, reach: float = 1.0
 ) -> ModelFactor:
-    """How far lights are moved, (3,) in m up to `reach` along each axis; a directional light only changes direction.
+    """How far lights are moved without turning them, (3,) in m up to `reach` along each axis.
 
-    A light that shines on a target keeps its aim; the others keep their direction.
+    Raises:
+        InvalidValueError: all of them are directional, as the sun is, whose place does not matter.
     """
     rows = select(model, "light", lights)
+    if (model.light_type[rows] == int(mujoco.mjtLightType.mjLIGHT_DIRECTIONAL)).all():
+        raise InvalidValueError(f"factor {name!r}: the lights {lights!r} are directional; vary their angle instead.")
 
     def edit(target: mujoco.MjModel, value: Array) -> None:
         target.light_pos[rows] += value
