@@ -13,7 +13,6 @@ from swm.core.registry import load_target
 from swm.envs import ENVS, make, make_executor, make_expert
 from swm.envs.two_room.factors import SUCCESS_DISTANCE
 
-
 IDS = [pytest.param(env_id, marks=pytest.mark.slow) if row.nightly else env_id for env_id, row in ENVS.items()]
 PAGES = Path(__file__).parents[2] / "docs" / "environments"
 
