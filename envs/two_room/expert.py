@@ -17,6 +17,10 @@ class TwoRoomExpert(ArenaExpert):
         """See `ArenaExpert` for the arguments."""
         super().__init__(ARENA, **exploration)
 
+    def _make_room(self, count: int) -> None:
+        super()._make_room(count)
+        self._doors = route.doors(self._values)
+
     def _remember(self, rows: Array, variations: Sequence[Mapping[str, Value]]) -> None:
         super()._remember(rows, variations)
         self._doors = route.doors(self._values)

@@ -97,8 +97,8 @@ def test_rectangles_fill_the_walls_without_overlap_and_pictures_show_them(maze: 
         (y[..., None] > pieces[:, 1]) & (y[..., None] < pieces[:, 3])
     )
     wide = np.outer(width, width) > 1e-9
-    covered: Array = inside.max(axis=2)
-    assert np.array_equal(covered[wide], solid[wide])
+    covered: Array = inside.sum(axis=2)
+    assert np.array_equal(covered[wide], solid[wide]), "each solid part is in exactly one rectangle"
     picture = arena.draw(values, (64, 48))[0, ..., 0].astype(np.float64)
     border = SIZE**2 - (SIZE - 2 * layouts.BORDER) ** 2
     assert picture.mean() / 255 == pytest.approx((area + border) / SIZE**2, abs=2e-3)
