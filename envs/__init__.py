@@ -3,7 +3,7 @@
 if __name__ != "swm.envs":
     raise ImportError(f"import this package as swm.envs, not as {__name__!r}")
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +32,12 @@ if TYPE_CHECKING:
     from swm.envs.adapters.visual_schedule import Schedule as Schedule
     from swm.envs.mujoco.factorize import factorize as factorize
 
+if TYPE_CHECKING:
+    from swm.envs.adapters.adapt import adapt as adapt
+    from swm.envs.adapters.visual import VisualConfig as VisualConfig
+    from swm.envs.adapters.visual_env import with_visual_factors as with_visual_factors
+    from swm.envs.adapters.visual_schedule import Schedule as Schedule
+
 ENVS = Environments(
     "environment",
     {
@@ -56,7 +62,7 @@ EXECUTORS = ("native", "process", "inline")
 """The ways to step N environments: one NumPy call, worker processes, or a loop in this process."""
 
 
-def make(env_id: str, *, visual: Any = None, **kwargs: Any) -> FactoredEnv:
+def make(env_id: str, *, visual: "str | Sequence[str] | VisualConfig | None" = None, **kwargs: Any) -> FactoredEnv:
     """Make one environment, without wrappers.
 
     Args:
@@ -81,7 +87,7 @@ def make_executor(
     image_size: int | tuple[int, int],
     executor: str = "native",
     *,
-    visual: Any = None,
+    visual: "str | Sequence[str] | VisualConfig | None" = None,
     **kwargs: Any,
 ) -> Executor:
     """Make N environments that are stepped together.

@@ -19,13 +19,13 @@ _LENGTH = 256
 class AleBackend(AnchoredBackend):
     """A game of the Arcade Learning Environment; the random numbers of its sticky actions are in its state."""
 
-    def __init__(self, env: AnyEnv) -> None:
+    def __init__(self, env: AnyEnv, image_size: tuple[int, int]) -> None:
         """Take over `env`.
 
         Raises:
             InvalidValueError: the number of frames per step is random, so that a state does not decide the rest.
         """
-        super().__init__(env)
+        super().__init__(env, image_size)
         game = inner_of(env)
         if not isinstance(game._frameskip, int):
             raise InvalidValueError(f"{env}: frameskip must be one number, got {game._frameskip}; use a v5 id.")
@@ -42,7 +42,7 @@ class AleBackend(AnchoredBackend):
         ram: Array = self._ale.getRAM().astype(np.float64)
         return ram
 
-    def picture(self, image_size: tuple[int, int]) -> Array:
+    def picture(self) -> Array:
         """The screen, which restoring the emulator does not bring back: that of the reset is kept."""
         if self.at_reset and self._start is not None:
             return self._start[2]

@@ -18,12 +18,11 @@ _RESET, _STEPPED, _PLACED = 0, 1, 2
 class AnchoredBackend(Backend):
     """The base of backends over simulators that save and restore their state."""
 
-    def __init__(self, env: AnyEnv) -> None:
+    def __init__(self, env: AnyEnv, image_size: tuple[int, int]) -> None:
         """Take over `env`."""
-        super().__init__(env)
-        self._kind = _RESET
+        super().__init__(env, image_size)
         self._anchor: Array | None = None
-        self._action = np.zeros(self.action_space.shape or ())
+        self.restart(self.last)
 
     @abstractmethod
     def save_simulator(self) -> Array:
@@ -41,6 +40,7 @@ class AnchoredBackend(Backend):
     def restart(self, first: Transition) -> None:
         """Note that the simulator is where the episode began, with `first`."""
         self.steps, self.last, self._kind, self._anchor = 0, first, _RESET, None
+        self._action = np.zeros(self.action_space.shape or ())
 
     @property
     def at_reset(self) -> bool:

@@ -4,6 +4,7 @@
 backend of their own, which `make_backend` chooses; it is the faster one, never the more exact one.
 """
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -47,8 +48,12 @@ class Backend:
     That is exact where the environment is a function of seed and actions, and needs nothing from it.
     """
 
-    def __init__(self, env: AnyEnv) -> None:
+    def __init__(self, env: AnyEnv, image_size: tuple[int, int]) -> None:
         """Take over `env`.
+
+        Args:
+            env: with Gymnasium's wrappers or without.
+            image_size: of the pictures that are wanted; environments have their own sizes, MuJoCo a multiple of it.
 
         Raises:
             InvalidValueError: it can neither show pictures nor draw itself, or has actions that are neither a
@@ -61,14 +66,18 @@ class Backend:
             raise InvalidValueError(
                 f"{env} shows no picture and cannot draw itself: make it with render_mode='rgb_array'."
             )
+        self._screen = None
+        if "mujoco" in sys.modules:
+            self._screen = load_target("swm.envs.adapters.screen:install")(inner_of(env), image_size)
         self.seed = self.steps = 0
         self.last = Transition(None, {})
         self._actions: list[Array] = []
 
     @property
     def rendering(self) -> Mapping[str, str]:
-        """See `FactoredEnv.rendering`."""
-        return {}
+        """How MuJoCo draws, see `FactoredEnv.rendering`."""
+        described: Mapping[str, str] = {} if self._screen is None else self._screen.renderer.describe()
+        return described
 
     @property
     def state_names(self) -> tuple[str, ...]:
@@ -81,8 +90,8 @@ class Backend:
             return np.array([float(self.steps)])
         return self.flattener.numbers(self.last.observation)
 
-    def picture(self, image_size: tuple[int, int]) -> Array:
-        """What the environment shows now: (height, width, 3) uint8, at its own size unless it can draw at any."""
+    def picture(self) -> Array:
+        """What the environment shows now, at its own size: (height, width, 3) uint8."""
         if self.flattener.has_picture:
             return self.flattener.picture(self.last.observation)
         picture = np.asarray(self.env.render())
@@ -169,7 +178,7 @@ def inner_of(env: AnyEnv) -> Any:
     return env.unwrapped
 
 
-def make_backend(env: AnyEnv) -> Backend:
+def make_backend(env: AnyEnv, image_size: tuple[int, int]) -> Backend:
     """Choose how to drive `env`: by its simulator if nothing but Gymnasium's own checks wraps it."""
     inner = env
     while isinstance(inner, _STATELESS):
@@ -177,6 +186,6 @@ def make_backend(env: AnyEnv) -> Backend:
     if inner is env.unwrapped:
         for beginning, target in _BACKENDS.items():
             if type(inner).__module__.startswith(beginning):
-                backend: Backend = load_target(target)(env)
+                backend: Backend = load_target(target)(env, image_size)
                 return backend
-    return Backend(env)
+    return Backend(env, image_size)

@@ -65,7 +65,7 @@ def _game(classic: bool, symbolic: bool) -> _Game:
     )
 
 
-class CraftaxEnv(gymnasium.Env[Any, int]):
+class CraftaxEnv(gymnasium.Env[Any, Any]):
     """A game of Craftax.
 
     ## Observation Space
@@ -113,7 +113,7 @@ class CraftaxEnv(gymnasium.Env[Any, int]):
         observation, self._state, reward, terminated, truncated = self._game.step(key, self._state, int(action))
         return self._observation(observation), float(reward), bool(terminated), bool(truncated), self._info()
 
-    def render(self) -> Array:  # type: ignore[override]
+    def render(self) -> Array:
         """The picture that an agent of the game sees, with the inventory."""
         return _levels(self._game.draw(self._state))
 

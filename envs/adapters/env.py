@@ -63,7 +63,7 @@ class AdaptedEnv(FactoredEnv):
         if max_episode_steps is not None and max_episode_steps < 1:
             raise InvalidValueError(f"max_episode_steps must be at least 1, got {max_episode_steps}.")
         self._max_steps = max_episode_steps
-        self._backend = make_backend(make_source(source, env_kwargs or {}))
+        self._backend = make_backend(make_source(source, env_kwargs or {}), self.image_size)
         self._backend.reset(0)
         self.gym_env = self._backend.env
         """The environment inside; to step it from outside breaks the episode."""
@@ -118,7 +118,7 @@ class AdaptedEnv(FactoredEnv):
     def _draw(self) -> Array:
         if self.render_mode is None:
             return np.zeros((*self.image_size, 3), np.uint8)
-        return resize(self._backend.picture(self.image_size), self.image_size)
+        return resize(self._backend.picture(), self.image_size)
 
     def _goal(self) -> tuple[Array, bool, float]:
         if not self._measure.names:

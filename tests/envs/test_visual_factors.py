@@ -100,9 +100,14 @@ def top(name: str) -> Any:
     return space.high
 
 
+def camera_of(image_size: tuple[int, int], **config: Any) -> Filter:
+    chosen = VisualConfig(**config)
+    return Filter(chosen, image_size, chosen.frames(image_size))
+
+
 def filtered(values: dict[str, Any], picture: Array, step: int = 0, **config: Any) -> Array:
     """What the visual factors at `values` make of a picture, `step` steps after the reset of seed 3."""
-    camera = Filter(VisualConfig(**config), (picture.shape[0], picture.shape[1]))
+    camera = camera_of(picture.shape[:2], **config)
     camera.begin({f"visual.{name}": value for name, value in values.items()}, 3, picture)
     for _ in range(step):
         camera.advance()
@@ -128,7 +133,7 @@ def test_laws_over_two_room(law: str) -> None:
 def test_each_factor_shows_the_same_at_every_size(name: str) -> None:
     pictures = []
     for size in (32, 64, 96, 224):
-        camera = Filter(VisualConfig(), (size, size))
+        camera = camera_of((size, size))
         picture = panel((size, size), x=0.5)
         camera.begin({f"visual.{name}": top(name)}, 1, picture)
         camera.advance()
@@ -179,7 +184,7 @@ def test_strength_grows_and_acts_at_every_step(name: str) -> None:
 @pytest.mark.parametrize("name", FACTORS)
 def test_a_step_is_the_same_whatever_was_drawn_before(name: str) -> None:
     picture = panel((64, 64))
-    camera, jumped = (Filter(VisualConfig(), (64, 64)) for _ in range(2))
+    camera, jumped = camera_of((64, 64)), camera_of((64, 64))
     camera.begin({f"visual.{name}": top(name)}, 7, picture)
     jumped.begin({f"visual.{name}": top(name)}, 99, picture)
     for _ in range(6):
@@ -194,7 +199,7 @@ def test_episodes_differ_by_seed_and_steps_differ_where_they_should() -> None:
     picture = panel((64, 64))
     changing = {"noise", "shake", "cutout", "moving_patch"}
     for name in FACTORS:
-        camera = Filter(VisualConfig(), (64, 64))
+        camera = camera_of((64, 64))
         shown = {}
         for seed in (1, 2):
             camera.begin({f"visual.{name}": top(name)}, seed, picture)
@@ -259,7 +264,7 @@ def with_goal_of(env: FactoredEnv, seed: int) -> Array:
 
 def test_schedules_follow_their_formulas() -> None:
     times = range(0, 41, 10)
-    expected = {
+    expected: dict[Any, list[float]] = {
         "constant": [1, 1, 1, 1, 1],
         "linear": [0, 0.5, 1, 1, 1],
         "cosine": [0, 0.5, 1, 1, 1],
@@ -267,7 +272,7 @@ def test_schedules_follow_their_formulas() -> None:
         "sinusoidal": [0, 1, 0, 1, 0],
     }
     for shape, values in expected.items():
-        schedule = Schedule(shape=shape, steps=20)  # type: ignore[arg-type]
+        schedule = Schedule(shape=shape, steps=20)
         assert np.allclose([schedule.strength(step) for step in times], values)
     falling = Schedule(shape="linear", steps=4, start=1.0, end=0.2)
     assert np.allclose([falling.strength(step) for step in range(6)], [1, 0.8, 0.6, 0.4, 0.2, 0.2])
@@ -397,7 +402,7 @@ def test_what_is_wrong_is_refused() -> None:
         Schedule(shape="sinus")  # type: ignore[arg-type]
     for wrong in ({"steps": 0}, {"start": -0.1}, {"end": 1.5}):
         with pytest.raises(InvalidValueError, match="of a schedule"):
-            Schedule(**wrong)  # type: ignore[arg-type]
+            Schedule(**wrong)
     env = make(TWO_ROOM, visual="visual.noise")
     assert tuple(env.factors)[-1] == "visual.noise"
     with pytest.raises(InvalidValueError, match="declared twice"):
