@@ -5,7 +5,7 @@ if __name__ != "swm.envs":
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gymnasium
 
@@ -22,6 +22,9 @@ from swm.envs.point_maze import rows as point_maze
 from swm.envs.push_t import rows as push_t
 from swm.envs.row import EnvRow as EnvRow
 from swm.envs.two_room import rows as two_room
+
+if TYPE_CHECKING:
+    from swm.envs.mujoco.factorize import factorize as factorize
 
 ENVS: Registry[EnvRow] = Registry(
     "environment",
@@ -125,3 +128,12 @@ def _register(rows: Mapping[str, EnvRow]) -> None:
 
 
 _register(ENVS)
+
+
+def __getattr__(name: str) -> Any:
+    """`factorize`, which needs MuJoCo, is imported when it is asked for."""
+    if name == "factorize":
+        from swm.envs.mujoco.factorize import factorize
+
+        return factorize
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
