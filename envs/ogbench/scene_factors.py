@@ -40,8 +40,7 @@ def scene_factors(model: mujoco.MjModel, places: Places) -> list[Factor]:
             default=(230, 230, 230),
             summary="colour of a button whose drawer or window is not locked, and of that one's handle",
         ),
-        physics.friction_loss(model, "drawer.friction", "drawer_slide", limits=(0.5, 5.0)),
-        physics.friction_loss(model, "window.friction", "window_slide", limits=(0.5, 5.0)),
+        physics.friction_loss(model, "slide.friction", ("drawer_slide", "window_slide"), limits=(0.25, 2.5)),
     ]
 
 
