@@ -102,10 +102,12 @@ def test_the_noop_does_nothing(env_id: str) -> None:
 
 @pytest.mark.parametrize("env_id", IDS)
 def test_the_oracle_inside_solves_it(env_id: str) -> None:
-    expert = make_expert(env_id, **ENVS[env_id].oracle)
-    requests = [EpisodeRequest(seed=seed, max_steps=150) for seed in range(40)]
-    records = list(run_episodes(make_executor(env_id, 40, 16), expert, requests, keep=["state"]))
-    assert np.mean([record.success.any() for record in records]) >= 0.97
+    row = ENVS[env_id]
+    expert = make_expert(env_id, **row.oracle)
+    count, enough, executor = (40, 0.97, "native") if row.native else (10, 0.7, "inline")
+    requests = [EpisodeRequest(seed=seed, max_steps=row.max_episode_steps) for seed in range(count)]
+    records = list(run_episodes(make_executor(env_id, count, 16, executor), expert, requests, keep=["state"]))
+    assert np.mean([record.success.any() for record in records]) >= enough
     assert expert.describe()["actions"] == ENVS[env_id].kwargs["actions"]
 
 
