@@ -5,7 +5,6 @@ from contextlib import contextmanager
 
 import mujoco
 import numpy as np
-from dm_control.rl.control import PhysicsError
 from gymnasium import spaces
 
 from swm.core.errors import InvalidValueError, ShapeError, SwmError
@@ -17,6 +16,7 @@ from swm.envs.dmc.domains import DOMAINS
 from swm.envs.dmc.factors import make_factors
 from swm.envs.dmc.goals import EXACT, PoseGoal, TargetGoal
 from swm.envs.dmc.parts import TARGET_RADIUS
+from swm.envs.dmc.simulator import PhysicsError
 from swm.envs.dmc.tasks import load_task
 from swm.envs.mujoco.env import MujocoEnv
 from swm.envs.mujoco.render import Preset
@@ -26,8 +26,6 @@ _TOUCHES = 1e-3
 """What a contact counts in the choice of a goal's pose, in m of distance from the target."""
 _HOLD = 0.25
 """Seconds for which random controls are held on the way to a goal."""
-
-
 _PLANE = int(mujoco.mjtGeom.mjGEOM_PLANE)
 _WIDE, _SPACING = 50.0, 2.5
 """Floors that reach as far (m) in both directions have vertices this far apart (m) in the preset ``"fast"``.
@@ -129,6 +127,7 @@ class DMControlEnv(MujocoEnv):
         )
         self.metadata = {**self.metadata, "render_fps": round(1 / (loaded.control_timestep() * action_repeat))}
         self._rule, self._scratch_fields = about.make_goal(model, task), about.scratch_fields
+        self.success_radius = self._rule.radius(model)
         self._shares = model.body_mass * (model.body_rootid > 0) / model.body_mass.sum()
         self._followers = np.flatnonzero(model.cam_mode == _TRACK)
         self._lamps = np.flatnonzero(model.light_mode == _TRACK)
@@ -185,8 +184,7 @@ class DMControlEnv(MujocoEnv):
                 self._rule.resize_target(self.model, self._drawn[TARGET_RADIUS])
 
     def _refresh(self) -> None:
-        # what dm_control leaves behind after a step
-        mujoco.mj_step1(self.model, self.data)
+        mujoco.mj_step1(self.model, self.data)  # as dm_control ends a step
 
     def _simulate(self, action: Array) -> tuple[float, bool]:
         total = 0.0

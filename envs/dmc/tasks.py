@@ -11,11 +11,9 @@ from functools import partial
 from typing import Any
 
 import mujoco
-from dm_control import suite
-from dm_control.rl import control
-from dm_control.utils.rewards import tolerance
 
 from swm.core.errors import UnknownNameError
+from swm.envs.dmc.simulator import Environment, suite, tolerance
 
 Reward = Callable[[Any], float]
 """A reward as a function of dm_control's physics."""
@@ -37,7 +35,7 @@ class Task:
     """A geom that is not drawn, because it means nothing here."""
 
 
-def load_task(domain: str, task: str) -> tuple[control.Environment, Reward | None]:
+def load_task(domain: str, task: str) -> tuple[Environment, Reward | None]:
     """Load dm_control's environment, in an episode, and the reward of the task.
 
     Raises:
