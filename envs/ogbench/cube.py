@@ -12,8 +12,10 @@ from swm.envs.ogbench.manipulation_factors import (
 )
 from swm.envs.ogbench.places import make_places
 
-_CUBES, _CUBES_TRAIN = ((0.27, -0.33), (0.58, 0.33)), ((0.3, -0.3), (0.55, 0.3))
+_CUBES, _CUBES_TRAIN = ((0.27, -0.32), (0.57, 0.32)), ((0.3, -0.3), (0.55, 0.3))
 """Where cubes may be, and OGBench's bounds, in m."""
+_FIELD_OF_VIEW = 50.0
+"""Of the camera, in degrees: OGBench's 45 cut off cubes at the corners of its own bounds."""
 _ARM, _ARM_TRAIN = ((0.25, -0.35, 0.16), (0.6, 0.35, 0.35)), ((0.25, -0.35, 0.2), (0.6, 0.35, 0.35))
 """Where the effector may start, and OGBench's bounds, in m."""
 
@@ -87,6 +89,7 @@ class CubeEnv(ManipulationEnv):
         scene = copy_manipulation(kind, preset)
         places = make_places(scene.task_infos, task)
         model = scene._model
+        model.cam_fovy[model.camera("front_pixels").id] = _FIELD_OF_VIEW
         factors = [
             *cube_factors(places, model, _CUBES, _CUBES_TRAIN),
             *arm_factors(model, _ARM, _ARM_TRAIN),

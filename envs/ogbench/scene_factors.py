@@ -47,7 +47,7 @@ def scene_factors(model: mujoco.MjModel, places: Places) -> list[Factor]:
 def _openings(which: str, places: Places) -> tuple[Factor, Factor, Factor]:
     """How drawer and window stand, and which of them are locked, at the start or the goal."""
     given: Mapping[str, Any] | None = None if places.task is None else places.others[which]
-    words = "at the start" if which == "start" else "of the goal"
+    words = f"at the {which}"
 
     def slide(name: str, bounds: tuple[float, float], key: str) -> Factor:
         low, high = bounds

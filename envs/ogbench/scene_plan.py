@@ -3,7 +3,19 @@
 import numpy as np
 
 from swm.core.protocols import Array
-from swm.envs.ogbench.skills import CLOSE, GRASPS, OPEN, Skill, View, half, pick_and_place, reach, squeeze, travel
+from swm.envs.ogbench.skills import (
+    CLOSED,
+    GRASPS,
+    HALF_OPEN,
+    OPEN,
+    Skill,
+    View,
+    half,
+    pick_and_place,
+    reach,
+    squeeze,
+    travel,
+)
 
 LOWEST_TRAVEL = 0.24
 """Height of the effector above the buttons and the open drawer, in m."""
@@ -26,6 +38,8 @@ _IN_DRAWER = -0.2
 _FROM_FRONT = 0.01
 """How far behind its goal the cube is put into the drawer, away from the front, in m."""
 _SOLVED = 0.025
+_OVER = 0.09
+"""The handle of the window is in the way of a cube nearer than this in the plane, in m."""
 
 
 def arrange(view: View, place: Array, yaw: float, slides: Array, flags: Array) -> Skill:
@@ -71,8 +85,12 @@ def _cube_is_there(view: View, place: Array) -> bool:
 
 
 def _bring_cube(view: View, place: Array, yaw: float, turn: float | None) -> Skill:
-    """Put the cube to its place, through the open drawer if it lies there."""
-    if place[1] >= _IN_DRAWER:
+    """Put the cube to its place, through the open drawer if it lies there; first move the window's handle away."""
+    over = _HANDLES[_WINDOW] + _DIRECTIONS[_WINDOW] * view.slides[_WINDOW]
+    if min(np.linalg.norm(over[:2] - spot[:2]) for spot in (view.cubes[0], place)) < _OVER:
+        middle = (view.cubes[0, 0] + place[0]) / 2
+        yield from _slide(view, _WINDOW, 0.2 if middle < _HANDLES[_WINDOW, 0] + 0.1 else 0.0)
+    elif place[1] >= _IN_DRAWER:
         yield from pick_and_place(view, 0, place, yaw, turn)
     elif abs(view.slides[_DRAWER] - _OPEN_DRAWER) > _SOLVED:
         yield from _slide(view, _DRAWER, _OPEN_DRAWER)
@@ -90,15 +108,15 @@ def _slide(view: View, which: int, goal: float) -> Skill:
         return _HANDLES[which] + _DIRECTIONS[which] * view.slides[which], turned
 
     height = _ABOVE if which == _WINDOW else LOWEST_TRAVEL
-    yield from travel(view, handle, OPEN, height=height)
-    yield from reach(view, handle, OPEN, within=0.012, patience=25)
-    yield from squeeze(view, CLOSE, steps=6)
+    yield from travel(view, handle, HALF_OPEN, height=height)
+    yield from reach(view, handle, HALF_OPEN, within=0.012, patience=25)
+    yield from squeeze(view, CLOSED, steps=6)
     offset = view.effector - handle()[0]
 
     def along() -> tuple[Array, float]:
         return _HANDLES[which] + _DIRECTIONS[which] * goal + offset, handle()[1]
 
-    for action in reach(view, along, CLOSE, within=0.004, patience=40):
+    for action in reach(view, along, CLOSED, within=0.004, patience=40):
         if abs(view.slides[which] - goal) < 0.006:
             break
         yield action
@@ -111,9 +129,9 @@ def _press(view: View, button: int) -> Skill:
     """Press a button until its state changes."""
     before = view.flags[button]
     top = _BUTTONS[button]
-    yield from travel(view, lambda: (top, view.yaw), CLOSE, height=LOWEST_TRAVEL)
-    for action in reach(view, lambda: (top - (0.0, 0.0, _PRESS), view.yaw), CLOSE, within=0.0, patience=20):
+    yield from travel(view, lambda: (top, view.yaw), CLOSED, height=LOWEST_TRAVEL)
+    for action in reach(view, lambda: (top - (0.0, 0.0, _PRESS), view.yaw), CLOSED, within=0.0, patience=20):
         if view.flags[button] != before:
             break
         yield action
-    yield from reach(view, lambda: (np.append(top[:2], LOWEST_TRAVEL), view.yaw), CLOSE, within=0.03, patience=20)
+    yield from reach(view, lambda: (np.append(top[:2], LOWEST_TRAVEL), view.yaw), CLOSED, within=0.03, patience=20)

@@ -10,13 +10,15 @@ from swm.core.protocols import Array
 Skill = Iterator[Array]
 """Yields actions (5,); what it looks at has changed when it is asked for the next one."""
 
-OPEN, CLOSE = -1.0, 1.0
+OPEN, HALF_OPEN, CLOSED = 0.0, 0.4, 1.0
+"""How far the gripper is to be closed."""
 GRASPS = (None, 0.0, np.pi / 2)
 """How the gripper is turned in one try after the other, see `pick_and_place`."""
 _STEP, _TURN = 0.05, 0.3
 """What a full action commands, in m and rad."""
 _GAIN = 2.0
 """The arm covers about half of what is commanded."""
+_GRIP_GAIN = 3.0
 _CLEAR = 0.12
 """How far above the highest cube the effector travels, in m."""
 _LOWEST, _HIGHEST = 0.02, 0.33
@@ -50,12 +52,12 @@ class View:
 
 
 def act(view: View, position: Array, yaw: float, grip: float) -> Array:
-    """The action towards a pose of the effector."""
+    """The action towards a pose of the effector and a closing of the gripper."""
     turn = (yaw - view.yaw + np.pi) % (2 * np.pi) - np.pi
     move = _GAIN * np.append((position - view.effector) / _STEP, turn / _TURN)
     fastest = np.abs(move[:3]).max()
     move[:3] /= max(1.0, fastest)
-    return np.append(np.clip(move, -1.0, 1.0), grip)
+    return np.clip(np.append(move, _GRIP_GAIN * (grip - view.closing)), -1.0, 1.0)
 
 
 def reach(
@@ -116,17 +118,17 @@ def pick_and_place(view: View, cube: int, place: Array, yaw: float, turn: float 
 
     yield from travel(view, at_cube, OPEN, height=safe)
     yield from reach(view, at_cube, OPEN, within=0.008, patience=30)
-    yield from squeeze(view, CLOSE)
+    yield from squeeze(view, CLOSED)
     grasped = view.effector.copy()
-    yield from reach(view, lambda: (np.append(grasped[:2], safe), view.yaw), CLOSE, within=0.03, patience=20)
+    yield from reach(view, lambda: (np.append(grasped[:2], safe), view.yaw), CLOSED, within=0.03, patience=20)
 
     def at_place() -> tuple[Array, float]:
         offset = view.cubes[cube] - view.effector
         return place - offset, view.yaw + (quarter(yaw - view.yaws[cube]) if turn is None else half(turn - view.yaw))
 
     for skill in (
-        travel(view, at_place, CLOSE, height=safe, within=0.012),
-        reach(view, at_place, CLOSE, within=0.008, patience=30),
+        travel(view, at_place, CLOSED, height=safe, within=0.012),
+        reach(view, at_place, CLOSED, within=0.008, patience=30),
     ):
         for action in skill:
             if np.linalg.norm(view.cubes[cube] - view.effector) > _HELD:

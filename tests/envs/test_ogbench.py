@@ -142,6 +142,18 @@ def test_starts_and_goals_of_a_maze_lie_in_free_cells() -> None:
             assert env._original.maze_map[row, column] == 0
 
 
+@pytest.mark.parametrize("env_id", ["swm/OGBCubeSingle-v0", "swm/OGBScene-v0", "swm/OGBPointMazeMedium-v0"])
+def test_the_defaults_are_an_episode(env_id: str) -> None:
+    env = make(env_id, image_size=32, render_mode=None)
+    for values in (
+        env.factors.complete({}),
+        *(make(env_id, task=task, render_mode=None).factors.complete({}) for task in (1, 5)),
+    ):
+        assert values
+    _, info = env.reset(seed=0, options={"variation": env.factors.complete({})})
+    assert not info["success"]
+
+
 @pytest.mark.slow
 def test_all_environments_have_at_least_twelve_factors() -> None:
     ids = [env_id for env_id in ENVS if env_id.startswith("swm/OGB")]
