@@ -1,5 +1,6 @@
 """The factors that suit any model: what it has, what shows and what acts."""
 
+import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator
 
@@ -20,6 +21,8 @@ _SIDES = frozenset(
     )
 )
 """Words that do not count in a name."""
+_found: dict[bytes, tuple[Factor, ...]] = {}
+_KEPT = 8
 _MANY = 16
 """Groups of bodies or colours beyond this many become one group."""
 
@@ -33,7 +36,8 @@ def standard_factors(
     """Physics, colours, lights, camera and start of a model, with ranges from its own values.
 
     A physical factor is tried out and left out where it does not change the motion. A colour is
-    left out where the camera does not see its surface at the start.
+    left out where the camera does not see its surface at the start. What was found for the last
+    few models is kept for their next copies.
 
     Args:
         model: the compiled model; it is the same again afterwards.
@@ -43,12 +47,36 @@ def standard_factors(
     """
     data = mujoco.MjData(model)
     begin(data)
+    key = _fingerprint(model, data, camera, frame_skip)
+    if key not in _found:
+        while len(_found) >= _KEPT:
+            del _found[next(iter(_found))]
+        _found[key] = _find(model, data, camera, begin, frame_skip)
+    return _found[key]
+
+
+def _find(
+    model: mujoco.MjModel,
+    data: mujoco.MjData,
+    camera: mujoco.MjvCamera,
+    begin: Callable[[mujoco.MjData], None],
+    frame_skip: int,
+) -> tuple[Factor, ...]:
     mujoco.mj_forward(model, data)
     seen, background = probe.visible_geoms(model, data, camera)
     tried = probe.moving(model, list(_physical(model)), begin, frame_skip)
     made = [*tried, *_surfaces(model, seen), *_surroundings(model, camera, background)]
     made += [start.position_noise(), start.velocity_noise()]
     return tuple({factor.name: factor for factor in reversed(made)}.values())[::-1]
+
+
+def _fingerprint(model: mujoco.MjModel, data: mujoco.MjData, camera: mujoco.MjvCamera, frame_skip: int) -> bytes:
+    """What decides the outcome."""
+    content = np.empty(mujoco.mj_sizeModel(model), np.uint8)
+    mujoco.mj_saveModel(model, None, content)
+    view = (camera.type, camera.fixedcamid, camera.distance, camera.azimuth, camera.elevation, *camera.lookat)
+    rest = np.array([frame_skip, *view, *data.qpos, *data.qvel], np.float64)
+    return hashlib.sha256(content.tobytes() + rest.tobytes()).digest()
 
 
 def _physical(model: mujoco.MjModel) -> Iterator[ModelFactor]:
