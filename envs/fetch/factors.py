@@ -99,7 +99,7 @@ def _agent(task: Task, model: mujoco.MjModel) -> tuple[Factor, ...]:
         ),
         physics.damping(model, "agent.damping", _JOINTS, limits=(0.2, 5.0)),
     )
-    return (*always, physics.strength(model, "agent.strength", limits=(0.1, 2.0))) if task.fingers_move else always
+    return (*always, physics.strength(model, "agent.strength", limits=(0.001, 1.0))) if task.fingers_move else always
 
 
 def _object(task: Task, model: mujoco.MjModel) -> tuple[Factor, ...]:
