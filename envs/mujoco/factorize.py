@@ -12,7 +12,7 @@ import gymnasium
 import mujoco
 import numpy as np
 from gymnasium import spaces
-from gymnasium.envs.mujoco import MujocoEnv as GymnasiumMujocoEnv
+from gymnasium.envs.registration import EnvSpec
 
 from swm.core.errors import InvalidValueError, UnknownNameError
 from swm.core.factors import Variation
@@ -88,6 +88,9 @@ class FactorizedEnv(MujocoEnv):
 
     A free camera follows the first body that moves, along the floor.
     """
+
+    max_episode_steps: int | None = None
+    """The time limit of the original, which is the caller's to apply."""
 
     def __init__(
         self,
@@ -226,12 +229,14 @@ class GymnasiumEnv(FactorizedEnv):
     step again.
     """
 
-    def __init__(self, env: gymnasium.Env[Any, Any] | str, **kwargs: Any) -> None:
+    def __init__(self, env: gymnasium.Env[Any, Any] | EnvSpec | str, **kwargs: Any) -> None:
         """Take over `env`; the other arguments are those of `factorize` and of `gymnasium.make`."""
         own = {k: kwargs.pop(k) for k in ("image_size", "render_mode", "preset", "goal_joints", "success_radius")}
-        made = gymnasium.make(env, **kwargs) if isinstance(env, str) else env
+        made = env if isinstance(env, gymnasium.Env) else gymnasium.make(env, **kwargs)
+        if isinstance(env, gymnasium.Env) and env.spec is not None:
+            self._arguments = ((env.spec,), own)  # a copy is made anew rather than of the instance
         self.original: Any = _unwrap(made)
-        self.max_episode_steps: int | None = made.spec.max_episode_steps if made.spec else None
+        self.max_episode_steps = made.spec.max_episode_steps if made.spec else None
         model, data = self.original.model, self.original.data
         self._previous: Array | None = None
         self._probe_start = np.zeros(0)
@@ -311,6 +316,8 @@ class GymnasiumEnv(FactorizedEnv):
 
 def _unwrap(env: gymnasium.Env[Any, Any]) -> Any:
     """The MuJoCo environment within the wrappers of `gymnasium.make`."""
+    from gymnasium.envs.mujoco import MujocoEnv as GymnasiumMujocoEnv  # late: it needs more than MuJoCo
+
     layer = env
     while isinstance(layer, gymnasium.Wrapper):
         if type(layer).__name__ not in _HARMLESS:

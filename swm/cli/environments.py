@@ -2,18 +2,22 @@
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+import tyro
 
 from swm.cli.options import EnvId
 from swm.cli.output import cell, show_json, show_table, span
+from swm.core.errors import UnknownNameError
 
 
 @dataclass(frozen=True, kw_only=True)
 class Envs:
     """List the environments."""
 
+    match: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="TEXT", help_behavior_hint="")] = ""
+    """Only the ids that contain this, for example Cube."""
     json: bool = False
     """Print JSON instead of a table."""
 
@@ -24,13 +28,17 @@ class Envs:
         rows = [
             {
                 "id": env_id,
+                "extra": row.extra or "",
                 "native": row.native is not None,
                 "expert": row.expert is not None,
                 "step limit": row.max_episode_steps,
                 "summary": row.summary,
             }
             for env_id, row in envs.ENVS.items()
+            if self.match.lower() in env_id.lower()
         ]
+        if not rows:
+            raise UnknownNameError("environment", self.match, envs.ENVS)
         if self.json:
             show_json(rows)
         else:

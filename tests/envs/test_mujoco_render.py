@@ -193,6 +193,17 @@ def test_the_presets_differ_in_shadows() -> None:
         Renderer(model, (96, 96), camera=0, preset="fas")  # type: ignore[arg-type]
 
 
+def test_floors_of_many_squares_look_the_same_and_leave_the_model_alone() -> None:
+    pictures = []
+    for spacing in ("0.1", "0.02"):
+        model = mujoco.MjModel.from_xml_string(SCENE.replace('size="2 2 0.1"', f'size="2 2 {spacing}"'))
+        data = mujoco.MjData(model)
+        mujoco.mj_forward(model, data)
+        pictures.append(Renderer(model, (96, 96), camera=0).render(data).astype(int))
+        assert model.geom_size[0, 2] == float(spacing)
+    assert np.abs(pictures[0] - pictures[1]).mean() < 1.0
+
+
 def test_the_full_preset_is_what_mujoco_shows() -> None:
     code = DRAW + (
         "with mujoco.Renderer(model, 120, 120) as own:\n"
