@@ -107,4 +107,5 @@ def reach(name: str, place: tuple[float, float, float]) -> Array:
         if not task.fingers_move:
             data.qpos[arm.positions] = 0.0
         arm.locate()
-    return data.qpos.copy()
+    posture: Array = data.qpos.copy()
+    return posture

@@ -7,7 +7,7 @@ import mujoco
 import numpy as np
 from gymnasium import spaces
 
-from swm.core.errors import ShapeError, UnknownNameError
+from swm.core.errors import InvalidValueError, ShapeError, UnknownNameError
 from swm.core.factors import Variation
 from swm.core.protocols import Array
 from swm.envs.fetch.arm import Arm, reach, settle
@@ -224,11 +224,16 @@ class FetchEnv(MujocoEnv):
             self._aim_for(vector.copy())
         elif len(vector) in (observed, full):
             first = 0 if len(vector) == observed else 1
-            self._scratch.qpos[:] = vector[first : first + self.model.nq]
-            mujoco.mj_kinematics(self.model, self._scratch)
-            self._aim_for(self._scratch.site_xpos[self._achieved].copy())
+            self._aim_for(self._reached(vector[first : first + self.model.nq]))
         else:
             raise ShapeError("goal", f"(3,), ({observed},) or ({full},)", vector.shape)
+
+    def _reached(self, qpos: Array) -> Array:
+        """What a posture (nq,) has reached: the place (3,) of the object or of the gripper."""
+        self._scratch.qpos[:] = qpos
+        mujoco.mj_kinematics(self.model, self._scratch)
+        place: Array = self._scratch.site_xpos[self._achieved].copy()
+        return place
 
     def goal_state(self) -> Array:
         """A state (nq + nv,) at the goal, at rest: the gripper there, around the box there, or beside it.
@@ -240,10 +245,15 @@ class FetchEnv(MujocoEnv):
             InvalidValueError: the task is ``reach`` and the gripper cannot come near the goal.
         """
         self._check_begun()
-        place = self._hand_at_goal()
-        qpos = self._posture(place).copy()
+        qpos = self._posture(self._hand_at_goal()).copy()
         if self._task.has_object:
             qpos[self._object] = (*self._target, *_UPRIGHT)
+        missed = float(np.linalg.norm(self._reached(qpos) - self._target))
+        if missed >= self.success_radius:
+            raise InvalidValueError(
+                f"the gripper cannot come nearer than {missed:.2f} m to the goal {self._target.round(3).tolist()}; "
+                f"the goal must be nearer to its home {self._task.home}."
+            )
         if self._task.fingers_move:
             qpos[self._arm.positions] = OBJECT_SIZE * self._drawn["object.size"] - _GRASP
         return np.concatenate([qpos, np.zeros(self.model.nv)])
@@ -251,7 +261,7 @@ class FetchEnv(MujocoEnv):
     def _hand_at_goal(self) -> Array:
         """Where the gripper is at the goal, (3,)."""
         if self._name == "slide":
-            return self._drawn["agent.position"]
+            return np.array(self._drawn["agent.position"])
         if self._name != "push":
             return self._target
         way = self._target[:2] - self._drawn["object.position"]

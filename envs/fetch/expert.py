@@ -38,7 +38,7 @@ def push(scene: Scene) -> Array:
     if distance < 0.008:
         return np.zeros(4)
     if scene.grip[2] < LOWEST + 0.015 and behind > 0 and abs(aside) < 0.015:
-        safe = min(0.7 * distance, STEP_TIME * np.sqrt(scene.braking * distance))
+        safe = min(0.7 * distance, STEP_TIME * np.sqrt(1.5 * scene.braking * distance))
         step = min(scene.stride, max(behind - scene.size - 0.02, 0.0) + safe)
         place = scene.grip[:2] + step * along - 0.7 * aside * across
         return scene.towards(np.append(place, LOWEST))
@@ -48,11 +48,7 @@ def push(scene: Scene) -> Array:
 def pick_and_place(scene: Scene) -> Array:
     """Over the box with open fingers, down, close, and carry it to the goal."""
     offset = scene.thing - scene.grip
-    around = float(np.linalg.norm(offset[:2])) < 0.015
-    if not around and abs(offset[2]) < 0.09:
-        above = np.append(scene.thing[:2], max(scene.thing[2] + 0.1, scene.grip[2]))
-        return scene.towards(above, _OPEN)
-    if not around:
+    if float(np.linalg.norm(offset[:2])) > 0.015:
         return scene.towards(scene.thing + _OVER, _OPEN)
     if abs(offset[2]) > 0.012:
         return scene.towards(scene.thing, _OPEN)

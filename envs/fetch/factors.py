@@ -10,11 +10,11 @@ from gymnasium import spaces
 
 from swm.core.factors import Constraint, Factor
 from swm.core.protocols import Array
-from swm.core.spaces import Value, scalar, vector
+from swm.core.spaces import Value, rgb, scalar, vector
 from swm.envs.fetch.task import LOWEST, SPEED, TABLE_HEIGHT, Task
 from swm.envs.mujoco import appearance, physics, scene
 from swm.envs.mujoco.elements import geoms_of
-from swm.envs.mujoco.factor import ModelFactor
+from swm.envs.mujoco.factor import ModelFactor, texture_pixels
 
 _CLEARANCE = 0.1
 """Between the gripper and the object at the start, along the table, in m."""
@@ -99,7 +99,7 @@ def _agent(task: Task, model: mujoco.MjModel) -> tuple[Factor, ...]:
         ),
         physics.damping(model, "agent.damping", _JOINTS, limits=(0.2, 5.0)),
     )
-    return (*always, physics.strength(model, "agent.strength", limits=(0.1, 2.0))) if task.fingers_move else always
+    return (*always, physics.strength(model, "agent.strength", limits=(0.001, 1.0))) if task.fingers_move else always
 
 
 def _object(task: Task, model: mujoco.MjModel) -> tuple[Factor, ...]:
@@ -231,11 +231,31 @@ def _scene(task: Task, model: mujoco.MjModel, camera: mujoco.MjvCamera) -> tuple
     return (
         appearance.geom_color(model, "table.color", table),
         appearance.geom_color(model, "floor.color", "floor0"),
-        *appearance.pattern_colors(model, "background", "texture0"),
+        _background(model),
         scene.light_intensity(model),
         scene.light_color(model),
         scene.light_angle(model),
         scene.camera_angle(model, "camera.angle", camera),
         scene.field_of_view(model, "camera.field_of_view", camera),
         physics.gravity(model),
+    )
+
+
+def _background(model: mujoco.MjModel) -> ModelFactor:
+    sky = int(np.flatnonzero(model.tex_type == int(mujoco.mjtTexture.mjTEXTURE_SKYBOX))[0])
+    default = np.rint(texture_pixels(model, sky).mean(axis=0))
+
+    def edit(target: mujoco.MjModel, value: Array) -> None:
+        pixels = texture_pixels(target, sky)
+        pixels[...] = np.clip(pixels + (value - default), 0, 255)
+
+    return ModelFactor(
+        name="background.color",
+        kind="visual",
+        space=rgb(),
+        default=default,
+        summary="mean colour of the background",
+        edit=edit,
+        fields=(),
+        textures=(sky,),
     )

@@ -20,15 +20,18 @@ ASSETS = Path(_PACKAGE.origin).parent / "envs" / "assets" / "fetch"
 
 @functools.cache
 def compile_model(name: str) -> mujoco.MjModel:
-    """The model of a task, without what only helps debugging: the gripper's aim and the object's centre.
+    """The model of a task; copy it before editing it.
 
-    Copy it before editing it.
+    Not drawn are the marks of the gripper's aim and of the object's centre, and two parts of the
+    robot's base that the cameras do not see and that have half of all its faces.
     """
     spec = mujoco.MjSpec.from_file(str(ASSETS / f"{name}.xml"))
     for marker in spec.body("robot0:mocap").geoms:
         marker.rgba[3] = 0.0
     if TASKS[name].has_object:
         spec.site("object0").rgba[3] = 0.0
+    for part in ("estop", "laser"):
+        spec.geom(f"robot0:{part}_link").rgba[3] = 0.0
     spec.delete(spec.texture("texture_block"))
     model = spec.compile()
     model.eq_data[:, :7] = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0)

@@ -79,10 +79,9 @@ def around(scene: Scene, place: Array, height: float, tolerance: float) -> Array
     high = TABLE_HEIGHT + 2 * scene.size + _PASSING
     way, offset = place - scene.grip[:2], scene.thing[:2] - scene.grip[:2]
     missing = float(np.linalg.norm(way))
-    share = np.clip(offset @ way / max(missing**2, 1e-12), 0.0, 1.0)
-    free = np.linalg.norm(share * way - offset) > min(
-        1.5 * scene.size + 0.022, np.linalg.norm(place - scene.thing[:2]) - 1e-3
-    )
+    nearest = np.clip(offset @ way / max(missing**2, 1e-12), 0.0, 1.0) * way
+    room = min(1.5 * scene.size + 0.022, float(np.linalg.norm(place - scene.thing[:2])) - 1e-3)
+    free = float(np.linalg.norm(nearest - offset)) > room
     if free or missing < tolerance:
         return scene.straight(np.append(place, height))
     if scene.grip[2] < high - 0.02:

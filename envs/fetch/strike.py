@@ -10,24 +10,27 @@ from swm.core.spaces import Value
 from swm.envs.fetch.scene import Scene, around, see
 from swm.envs.fetch.task import LOWEST, TASKS
 
-_FINGER = np.array([0.0135, 0.008])
-"""From the gripper's centre to the front of a finger, in m: a puck between two fingers would be pinched."""
-_CORNER = np.array([0.0135, 0.0149])
-"""To the outer edge of it, which sends the puck off at about 45 degrees."""
-_RUN_UP = 1.9
-"""Steps from the start of a strike until the puck is hit, when the gripper is at its fastest."""
+_FRONT, _SIDE = 0.0135, 0.008
+"""From the gripper's centre to the front of one finger, in m: a puck hit by both would be pinched."""
+_RUN_UP = 0.65
+"""Steps from the start of a strike until the puck is hit: the gripper is then at its fastest."""
 _TRAVEL = 0.62
 """How far a full strike sends the puck of the default factors, in m."""
-_ROUNDS, _TRIES = 4, 6
+_TURN = 1.8
+"""Heading of a strike for the direction in which it sends the puck: it slips along the finger."""
+_TRIES, _ROUND = 24, 6
 _SPREAD = np.array([0.2, 0.15, 0.002])
 """Standard deviation of heading, speed and side in the first round of tries; it halves from one to the next."""
 _CLOSE_ENOUGH = 0.02
-_LOW, _HIGH = np.array([-np.pi, 0.1, -0.016]), np.array([np.pi, 1.0, 0.016])
-_STRAIGHT, _FAR, _REACH = 0.22, 0.55, 1.2
-"""The steepest way to the goal, in rad, and the longest, in m, that one strike is to take, and how far along x the
-gripper can bring the puck."""
+_LOW, _HIGH = np.array([-1.0, 0.1, -0.014]), np.array([1.0, 1.0, 0.014])
+_STEEPEST, _LONGEST = 0.3, 0.56
+"""Direction, in rad from the x axis, and length, in m, of the way that a strike is to send the puck."""
+_REACH = 1.2
+"""How far along x the gripper can bring the puck, in m."""
 _PRECISE = 0.0007
+"""How exactly the gripper goes along the line of a strike, in m."""
 _STEPS = 60
+"""Most environment steps of a try."""
 _MOVED, _FAST, _AT_REST = 0.02, 0.12, 0.02
 """A puck that moved so far, in m, or is so fast, in m/s, was hit; below the last it rests."""
 
@@ -63,7 +66,7 @@ class Strike:
         """Behind the puck, along the line until it is hit, then up and out of the way."""
         if self.is_hit(scene):
             return np.array([0.0, 0.0, 1.0, 0.0])
-        rim = self.puck + np.array([0.0, self.side]) - (scene.size + _FINGER[0]) * self.along
+        rim = self.puck + np.array([0.0, self.side]) - (scene.size + _FRONT) * self.along
         behind = float((rim - scene.grip[:2]) @ self.along)
         aside = (scene.grip[:2] - rim) + behind * self.along
         run_up = _RUN_UP * self.speed * scene.stride
@@ -76,8 +79,8 @@ class Strike:
 def staging_place(scene: Scene) -> Array:
     """The place nearest to the puck, (3,), from which one strike can send it to the goal."""
     (x, y, height), (goal_x, goal_y, _) = scene.thing, scene.goal
-    x = max(x, min(goal_x - _FAR, _REACH))
-    most = np.tan(_STRAIGHT) * max(goal_x - x, 0.0)
+    x = max(x, min(goal_x - _LONGEST, _REACH))
+    most = np.tan(_STEEPEST) * max(goal_x - x, 0.0)
     return np.array([x, np.clip(y, goal_y - most, goal_y + most), height])
 
 
@@ -95,18 +98,18 @@ class Planner:
         self._env.reset(seed=0, options={"variation": factors})
         rng, puck = np.random.default_rng(0), state[15:17].copy()
         way = goal[:2] - puck
-        best, nearest = None, np.inf
-        for spread in range(_ROUNDS):
-            for trial in range(_TRIES):
-                center = _guess(way, trial % 2 > 0) if best is None or spread == 0 else best
-                noise = rng.normal(size=3) * (spread > 0 or trial > 1) / 2**spread
-                tried = np.clip(center + _SPREAD * noise, _LOW, _HIGH)
-                missed = float(np.linalg.norm(self._rest(Strike(puck, *tried), state, goal) - goal[:2]))
-                if missed < nearest:
-                    best, nearest = tried, missed
-                if nearest < _CLOSE_ENOUGH:
-                    return Strike(puck, *best)
-        return Strike(puck, *best)
+        angle, speed = np.arctan2(way[1], way[0]), np.sqrt(np.linalg.norm(way) / _TRAVEL)
+        tried = np.clip([_TURN * angle, speed, np.copysign(_SIDE, angle)], _LOW, _HIGH)
+        best, nearest = tried, np.inf
+        for trial in range(_TRIES):
+            missed = float(np.linalg.norm(self._rest(_strike(puck, tried), state, goal) - goal[:2]))
+            if missed < nearest:
+                best, nearest = tried, missed
+            if nearest < _CLOSE_ENOUGH:
+                break
+            spread = _SPREAD * 0.5 ** (trial // _ROUND)
+            tried = np.clip(best + spread * rng.normal(size=3), _LOW, _HIGH)
+        return _strike(puck, best)
 
     def _rest(self, strike: Strike, state: Array, goal: Array) -> Array:
         """Where the puck comes to rest, (2,)."""
@@ -121,10 +124,6 @@ class Planner:
         return rest
 
 
-def _guess(way: Array, corner: bool) -> Array:
-    """Heading, speed and side that send a puck roughly along `way`, with the front or the corner of a finger."""
-    angle, speed = np.arctan2(way[1], way[0]), min(1.0, np.sqrt(np.linalg.norm(way) / _TRAVEL))
-    sign = np.copysign(1.0, angle)
-    if corner:
-        return np.array([angle, speed, -sign * _CORNER[1]])
-    return np.array([np.clip(2 * angle, -0.8, 0.8), speed, sign * _FINGER[1]])
+def _strike(puck: Array, numbers: Array) -> Strike:
+    heading, speed, side = numbers.tolist()
+    return Strike(puck, heading, speed, side)

@@ -23,8 +23,8 @@ class View:
 
     lookat: tuple[float, float, float]
     distance: float
-    azimuth: float = 145.0
-    elevation: float = -40.0
+    azimuth: float = 90.0
+    elevation: float = -38.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,8 +62,8 @@ class Task:
 
 
 _BOX = (1.25, 0.53, 0.4)
-_NEAR = View(lookat=(1.33, 0.75, 0.45), distance=0.9)
-_AIR = View(lookat=(1.33, 0.75, 0.52), distance=1.15, elevation=-28.0)
+_NEAR = View(lookat=(1.34, 0.75, 0.44), distance=0.85)
+_AIR = View(lookat=(1.33, 0.75, 0.52), distance=1.05, elevation=-28.0)
 
 TASKS = {
     "reach": Task(base=0.4049, raise_by=0.2, home=(1.3418, 0.7491, 0.5347), view=_AIR),
@@ -86,7 +86,7 @@ TASKS = {
         object_range=0.1,
         target_range=0.3,
         target_offset=0.4,
-        view=View(lookat=(1.35, 0.75, 0.4), distance=1.3, elevation=-50.0),
+        view=View(lookat=(1.3, 0.75, 0.4), distance=1.25, azimuth=180.0),
     ),
     "pick_and_place": Task(
         base=0.405,
