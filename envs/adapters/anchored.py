@@ -32,20 +32,10 @@ class AnchoredBackend(Backend):
     def load_simulator(self, state: Array) -> None:
         """Put the simulator into a state of `save_simulator`."""
 
-    def reset(self, seed: int) -> None:
-        """Begin the episode of `seed`."""
-        super().reset(seed)
-        self.restart(self.last)
-
     def restart(self, first: Transition) -> None:
         """Note that the simulator is where the episode began, with `first`."""
-        self.steps, self.last, self._kind, self._anchor = 0, first, _RESET, None
-        self._action = np.zeros(self.action_space.shape or ())
-
-    @property
-    def at_reset(self) -> bool:
-        """Whether no step was taken since the reset."""
-        return self._kind == _RESET
+        super().restart(first)
+        self._kind, self._anchor, self._action = _RESET, None, np.zeros(self.action_space.shape or ())
 
     def step(self, action: Array) -> None:
         """Save the simulator's state, and take one step."""
