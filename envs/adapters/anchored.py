@@ -5,6 +5,7 @@ belongs to the last step and is not part of what it saves; taking the step again
 """
 
 from abc import abstractmethod
+from dataclasses import replace
 
 import numpy as np
 
@@ -65,9 +66,10 @@ class AnchoredBackend(Backend):
         if kind == _STEPPED:
             self.step(action)
         else:
-            self._kind, self._anchor = kind, anchor.copy()
+            self.placed()
         self.steps = steps
 
     def placed(self) -> None:
-        """Note that the simulator was put into another state from outside."""
+        """Note that the simulator was put into another state from outside, and that the episode goes on."""
         self._kind, self._anchor = _PLACED, self.save_simulator()
+        self.last = replace(self.last, reward=0.0, terminated=False, truncated=False)

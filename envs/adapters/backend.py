@@ -110,8 +110,8 @@ class Backend:
         self.steps, self.last, self._actions = 0, first, []
 
     def step(self, action: Array) -> None:
-        """Take one step with a checked action, and remember it."""
-        self._actions.append(np.array(action, np.float64))
+        """Take one step with a checked action, and remember it as the environment takes it."""
+        self._actions.append(np.asarray(self._native(action), np.float64).reshape(np.shape(action)))
         self.play(action)
 
     def play(self, action: Array) -> None:
