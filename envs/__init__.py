@@ -3,40 +3,53 @@
 if __name__ != "swm.envs":
     raise ImportError(f"import this package as swm.envs, not as {__name__!r}")
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gymnasium
 
 from swm.core.errors import InvalidValueError, UnknownNameError
 from swm.core.protocols import Executor, Policy
 from swm.core.registry import load_target
-from swm.envs import quantize_rows
 from swm.envs.adapters.rows import Environments
 from swm.envs.base import FactoredEnv, check_image_size
-from swm.envs.classic import rows as classic
-from swm.envs.dmc import rows as dmc
-from swm.envs.fetch import rows as fetch
-from swm.envs.ogbench import rows as ogbench
-from swm.envs.piecewise import rows as piecewise
-from swm.envs.point_maze import rows as point_maze
-from swm.envs.push_t import rows as push_t
+from swm.envs.classic.rows import ROWS as CLASSIC
+from swm.envs.dmc.rows import ROWS as DMC
+from swm.envs.fetch.rows import ROWS as FETCH
+from swm.envs.ogbench.rows import ROWS as OGBENCH
+from swm.envs.piecewise.rows import ROWS as PIECEWISE
+from swm.envs.point_maze.rows import ROWS as POINT_MAZE
+from swm.envs.push_t.rows import ROWS as PUSH_T
+from swm.envs.quantize_rows import ROWS as QUANTIZED
 from swm.envs.row import EnvRow as EnvRow
-from swm.envs.two_room import rows as two_room
+from swm.envs.two_room.rows import ROWS as TWO_ROOM
+
+if TYPE_CHECKING:
+    from swm.envs.adapters.adapt import adapt as adapt
+    from swm.envs.adapters.visual import VisualConfig as VisualConfig
+    from swm.envs.adapters.visual_env import with_visual_factors as with_visual_factors
+    from swm.envs.adapters.visual_schedule import Schedule as Schedule
+    from swm.envs.mujoco.factorize import factorize as factorize
+
+if TYPE_CHECKING:
+    from swm.envs.adapters.adapt import adapt as adapt
+    from swm.envs.adapters.visual import VisualConfig as VisualConfig
+    from swm.envs.adapters.visual_env import with_visual_factors as with_visual_factors
+    from swm.envs.adapters.visual_schedule import Schedule as Schedule
 
 ENVS = Environments(
     "environment",
     {
-        **two_room.ROWS,
-        **push_t.ROWS,
-        **point_maze.ROWS,
-        **piecewise.ROWS,
-        **classic.ROWS,
-        **dmc.ROWS,
-        **ogbench.ROWS,
-        **fetch.ROWS,
-        **quantize_rows.ROWS,
+        **TWO_ROOM,
+        **PUSH_T,
+        **POINT_MAZE,
+        **PIECEWISE,
+        **CLASSIC,
+        **DMC,
+        **OGBENCH,
+        **FETCH,
+        **QUANTIZED,
     },
     "swm.envs",
 )
@@ -49,7 +62,7 @@ EXECUTORS = ("native", "process", "inline")
 """The ways to step N environments: one NumPy call, worker processes, or a loop in this process."""
 
 
-def make(env_id: str, *, visual: Any = None, **kwargs: Any) -> FactoredEnv:
+def make(env_id: str, *, visual: "str | Sequence[str] | VisualConfig | None" = None, **kwargs: Any) -> FactoredEnv:
     """Make one environment, without wrappers.
 
     Args:
@@ -74,7 +87,7 @@ def make_executor(
     image_size: int | tuple[int, int],
     executor: str = "native",
     *,
-    visual: Any = None,
+    visual: "str | Sequence[str] | VisualConfig | None" = None,
     **kwargs: Any,
 ) -> Executor:
     """Make N environments that are stepped together.
@@ -136,6 +149,7 @@ def make_expert(env_id: str, **kwargs: Any) -> Policy:
 
 
 _LAZY = {
+    "factorize": "swm.envs.mujoco.factorize:factorize",
     "adapt": "swm.envs.adapters.adapt:adapt",
     "with_visual_factors": "swm.envs.adapters.visual_env:with_visual_factors",
     "VisualConfig": "swm.envs.adapters.visual:VisualConfig",
@@ -144,6 +158,7 @@ _LAZY = {
 
 
 def __getattr__(name: str) -> Any:
+    """What needs more than NumPy is imported when it is asked for."""
     if name in _LAZY:
         return load_target(_LAZY[name])
     raise AttributeError(f"module 'swm.envs' has no attribute {name!r}")

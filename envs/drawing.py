@@ -70,7 +70,8 @@ class Canvas:
             return
         x, y, rows, columns = window
         normals, offsets, starts = _half_planes(parts)
-        gaps = (normals[:, :1] * x - offsets[:, None])[:, None, :] + (normals[:, 1:] * y)[:, :, None]
+        across = (normals[:, :1] * x - offsets[:, None]).astype(np.float32)
+        gaps = across[:, None, :] + (normals[:, 1:] * y).astype(np.float32)[:, :, None]
         distance = np.maximum.reduceat(gaps, starts, axis=0).min(axis=0)
         self._blend(rows, columns, distance, color, alpha)
 
@@ -113,7 +114,7 @@ class Canvas:
         return x, y, slice(top, bottom), slice(left, right)
 
     def _blend(self, rows: slice, columns: slice, distance: Array, color: Array, alpha: float) -> None:
-        cover = (np.clip(0.5 - distance / self._pixel, 0.0, 1.0) * alpha).astype(np.float32)[..., None]
+        cover = np.clip(0.5 - distance / self._pixel, 0.0, 1.0).astype(np.float32)[..., None] * np.float32(alpha)
         window = self._picture[rows, columns]
         window[...] = np.rint(window + cover * (np.asarray(color, np.float32) - window))
 

@@ -65,6 +65,12 @@ class Quantized(FactoredEnv):
     def _goal(self) -> tuple[Array, bool, float]:
         return self._inside._goal()
 
+    def _truncated(self) -> bool:
+        return self._inside._truncated()
+
+    def _info(self) -> dict[str, Any]:
+        return self._inside._info()
+
     @property
     def rendering(self) -> Mapping[str, str]:
         """As of the environment inside."""

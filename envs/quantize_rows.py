@@ -3,12 +3,13 @@
 from dataclasses import replace
 from typing import Any
 
-from swm.envs.piecewise import rows as piecewise
-from swm.envs.point_maze import rows as point_maze
+from swm.envs.piecewise.rows import ROWS as PIECEWISE
+from swm.envs.point_maze.rows import ROWS as POINT_MAZE
+from swm.envs.push_t.rows import ROWS as PUSH_T
 from swm.envs.row import EnvRow
-from swm.envs.two_room import rows as two_room
+from swm.envs.two_room.rows import ROWS as TWO_ROOM
 
-_INSIDE = {**two_room.ROWS, **point_maze.ROWS, **piecewise.ROWS}
+_INSIDE = {**TWO_ROOM, **POINT_MAZE, **PIECEWISE, **PUSH_T}
 
 
 def _row(env: str, actions: str, levels: tuple[int, ...], noop: Any, **differences: Any) -> EnvRow:
@@ -30,5 +31,6 @@ def _row(env: str, actions: str, levels: tuple[int, ...], noop: Any, **differenc
 ROWS = {
     "swm/TwoRoomDiscrete-v0": _row("swm/TwoRoom-v0", "joint", (5, 5), 12),
     "swm/PointMazeUDiscrete-v0": _row("swm/PointMazeU-v0", "joint", (3, 3), 4, nightly=True),
+    "swm/PushTDiscrete-v0": _row("swm/PushT-v0", "polar", (16, 16), 0, nightly=True),
     "swm/PiecewiseDiscrete-v0": _row("swm/Piecewise-v0", "polar", (16, 16), 0, nightly=True),
 }

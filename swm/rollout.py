@@ -77,7 +77,7 @@ class _Slot:
     """The running episode of one environment."""
 
     def __init__(self, index: int, request: EpisodeRequest, step: StepBatch, row: int, keep: Sequence[str]) -> None:
-        self.index, self.request, self.row, self.keep = index, request, row, keep
+        self.index, self.request, self.row = index, request, row
         self.variation, self.goal = step.variation[row], step.goal[row].copy()
         self.length = 0
         states = request.max_steps + 1

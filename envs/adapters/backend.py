@@ -4,6 +4,7 @@
 backend of their own, which `make_backend` chooses; it is the faster one, never the more exact one.
 """
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +22,7 @@ from swm.envs.adapters.flatten import Flattener
 
 AnyEnv = gymnasium.Env[Any, Any]
 _BACKENDS = {
-    "ale_py.": "swm.envs.adapters.ale:AleBackend",
+    "ale_py.": "swm.envs.adapters.ale:make_ale_backend",
     "gymnasium.envs.mujoco.": "swm.envs.adapters.gym_mujoco:GymMujocoBackend",
     "minigrid.": "swm.envs.adapters.grid:GridBackend",
 }
@@ -47,8 +48,12 @@ class Backend:
     That is exact where the environment is a function of seed and actions, and needs nothing from it.
     """
 
-    def __init__(self, env: AnyEnv) -> None:
+    def __init__(self, env: AnyEnv, image_size: tuple[int, int]) -> None:
         """Take over `env`.
+
+        Args:
+            env: with Gymnasium's wrappers or without.
+            image_size: of the pictures that are wanted; environments have their own sizes, MuJoCo a multiple of it.
 
         Raises:
             InvalidValueError: it can neither show pictures nor draw itself, or has actions that are neither a
@@ -61,14 +66,18 @@ class Backend:
             raise InvalidValueError(
                 f"{env} shows no picture and cannot draw itself: make it with render_mode='rgb_array'."
             )
+        self._screen = None
+        if "mujoco" in sys.modules:
+            self._screen = load_target("swm.envs.adapters.screen:install")(inner_of(env), image_size)
         self.seed = self.steps = 0
         self.last = Transition(None, {})
         self._actions: list[Array] = []
 
     @property
     def rendering(self) -> Mapping[str, str]:
-        """See `FactoredEnv.rendering`."""
-        return {}
+        """How MuJoCo draws, see `FactoredEnv.rendering`."""
+        described: Mapping[str, str] = {} if self._screen is None else self._screen.renderer.describe()
+        return described
 
     @property
     def state_names(self) -> tuple[str, ...]:
@@ -81,8 +90,8 @@ class Backend:
             return np.array([float(self.steps)])
         return self.flattener.numbers(self.last.observation)
 
-    def picture(self, image_size: tuple[int, int]) -> Array:
-        """What the environment shows now: (height, width, 3) uint8, at its own size unless it can draw at any."""
+    def picture(self) -> Array:
+        """What the environment shows now, at its own size: (height, width, 3) uint8."""
         if self.flattener.has_picture:
             return self.flattener.picture(self.last.observation)
         picture = np.asarray(self.env.render())
@@ -93,11 +102,16 @@ class Backend:
     def reset(self, seed: int) -> None:
         """Begin the episode of `seed`."""
         observation, info = self.env.reset(seed=seed)
-        self.seed, self.steps, self.last, self._actions = seed, 0, Transition(observation, info), []
+        self.seed = seed
+        self.restart(Transition(observation, info))
+
+    def restart(self, first: Transition) -> None:
+        """Note that the environment is where the episode began, with `first`."""
+        self.steps, self.last, self._actions = 0, first, []
 
     def step(self, action: Array) -> None:
-        """Take one step with a checked action, and remember it."""
-        self._actions.append(np.array(action, np.float64))
+        """Take one step with a checked action, and remember it as the environment takes it."""
+        self._actions.append(np.asarray(self._native(action), np.float64).reshape(np.shape(action)))
         self.play(action)
 
     def play(self, action: Array) -> None:
@@ -130,7 +144,9 @@ class Backend:
         if len(saved) % width or not steps <= len(saved) // width >= _CAPACITY:
             raise ShapeError("state", f"the actions of {steps} steps, {width} numbers each", saved.shape)
         actions = saved.reshape(-1, *shape)[:steps]
-        if not all(self.env.action_space.contains(self._native(action)) for action in actions):
+        natives = [self._native(action) for action in actions]
+        exact = all(np.array_equal(np.ravel(native), np.ravel(a)) for native, a in zip(natives, actions, strict=True))
+        if not exact or not all(map(self.env.action_space.contains, natives)):
             raise InvalidValueError("state: an action in it is not one of this environment.")
         taken = np.reshape(self._actions, (-1, *shape))
         if seed != self.seed or not np.array_equal(taken, actions[: len(taken)]):
@@ -169,7 +185,7 @@ def inner_of(env: AnyEnv) -> Any:
     return env.unwrapped
 
 
-def make_backend(env: AnyEnv) -> Backend:
+def make_backend(env: AnyEnv, image_size: tuple[int, int]) -> Backend:
     """Choose how to drive `env`: by its simulator if nothing but Gymnasium's own checks wraps it."""
     inner = env
     while isinstance(inner, _STATELESS):
@@ -177,6 +193,6 @@ def make_backend(env: AnyEnv) -> Backend:
     if inner is env.unwrapped:
         for beginning, target in _BACKENDS.items():
             if type(inner).__module__.startswith(beginning):
-                backend: Backend = load_target(target)(env)
+                backend: Backend = load_target(target)(env, image_size)
                 return backend
-    return Backend(env)
+    return Backend(env, image_size)

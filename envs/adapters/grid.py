@@ -13,9 +13,9 @@ _NOTHING = (1, 0, 0)
 class GridBackend(Backend):
     """An environment of MiniGrid."""
 
-    def __init__(self, env: AnyEnv) -> None:
+    def __init__(self, env: AnyEnv, image_size: tuple[int, int]) -> None:
         """Take over `env`."""
-        super().__init__(env)
+        super().__init__(env, image_size)
         self._grid_env = inner_of(env)
         columns, rows = range(self._grid_env.width), range(self._grid_env.height)
         self._names = (

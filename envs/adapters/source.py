@@ -1,6 +1,7 @@
 """Where a Gymnasium environment comes from: an id, a spec, or a factory; what has to be imported first."""
 
 import importlib
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -9,6 +10,8 @@ import gymnasium
 from gymnasium.envs.registration import EnvSpec, load_env_creator
 
 from swm.core.errors import InvalidValueError, MissingExtraError, UnknownNameError
+
+os.environ.setdefault("MUJOCO_GL", "egl")  # Gymnasium's renderer reads it when it draws first
 
 Source = str | EnvSpec | Callable[..., "gymnasium.Env[Any, Any]"]
 """An id of Gymnasium, a spec, or a picklable function of keyword arguments that makes an environment."""

@@ -1,6 +1,7 @@
 """Rules that say when an episode of a Gymnasium environment succeeds: there is no default that guesses."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from swm.core.errors import UnknownNameError
@@ -36,6 +37,18 @@ RULES: dict[str, Rule] = {
 }
 """The named rules. ``"is_success"`` and ``"success"`` read that key of the info. ``"terminated"`` is right only where
 the goal is the sole end of an episode: elsewhere it would count a death as a success."""
+
+
+@dataclass(frozen=True)
+class Achieved:
+    """The rule that an achievement of Craftax was made, in this step or before."""
+
+    name: str
+    """For example ``"collect_wood"``."""
+
+    def __call__(self, info: Mapping[str, Any], reward: float, terminated: bool, observation: Any) -> bool:
+        """Whether the achievement is among those of the info."""
+        return self.name in info.get("achievements", ())
 
 
 def find_rule(rule: str | Rule | None) -> Rule | None:

@@ -13,6 +13,8 @@ from swm.core.protocols import Array
 from swm.core.seeding import derive_seed
 from swm.envs.adapters import visual_background, visual_color, visual_noise, visual_optics, visual_patches
 from swm.envs.adapters.linear import to_eighths, to_pixels
+from swm.envs.adapters.resize import resize
+from swm.envs.adapters.visual_background import dominant_color, load_media
 from swm.envs.adapters.visual_schedule import Schedule
 from swm.envs.adapters.visual_stage import PREFIX, Episode, Stage
 
@@ -24,6 +26,7 @@ _MARK = 1.8014398509481985e16
 """Begins the numbers that `Filter.state` appends to a state: no simulator has this number there."""
 _NUM_STATE = 4
 _KEY_BITS = 52
+_LIMITS = (2.0**_KEY_BITS, 2.0**53, 2.0**24)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +63,16 @@ class VisualConfig:
         """The factors, in declared order."""
         return tuple(FACTORS[name] for name in self.names)
 
+    def frames(self, image_size: tuple[int, int]) -> Array | None:
+        """What is put behind the scene, at `image_size`: (T, height, width, 3) uint8.
+
+        Raises:
+            InvalidValueError: `media` is not what it must be.
+        """
+        if self.media is None:
+            return None
+        return np.stack([resize(frame, image_size) for frame in load_media(self.media)])
+
 
 def as_config(visual: Any) -> VisualConfig:
     """Turn what ``visual=`` takes, a config, a name or several, into a config."""
@@ -77,10 +90,17 @@ def inner_part(variation: Variation, factors: FactorSpace) -> dict[str, Any]:
 
 
 def split_state(state: Array) -> tuple[Array, Array | None]:
-    """Part a state into the environment's own and the filter's, None if it is an observed state."""
-    if state.ndim and state.shape[-1] > _NUM_STATE and np.all(state[..., -_NUM_STATE] == _MARK):
-        return state[..., :-_NUM_STATE], state[..., -_NUM_STATE:]
-    return state, None
+    """Part states into the environment's own and the filter's, None if they are observed states.
+
+    Raises:
+        InvalidValueError: the filter's numbers are not those of `Filter.state`.
+    """
+    if not state.ndim or state.shape[-1] <= _NUM_STATE or not np.all(state[..., -_NUM_STATE] == _MARK):
+        return state, None
+    numbers = state[..., 1 - _NUM_STATE :]
+    if not ((numbers >= 0) & (numbers == np.floor(numbers)) & (numbers < _LIMITS)).all():
+        raise InvalidValueError(f"state: its last three numbers are not of visual effects: {numbers.tolist()}.")
+    return state[..., :-_NUM_STATE], state[..., -_NUM_STATE:]
 
 
 class Filter:
@@ -90,10 +110,9 @@ class Filter:
     key colour and the step: not of any other picture, nor of the order of the calls.
     """
 
-    def __init__(self, config: VisualConfig, image_size: tuple[int, int]) -> None:
-        """Prepare for pictures of `image_size`, height and width in pixels."""
-        self._config, self._image_size = config, image_size
-        self._media = None if config.media is None else visual_background.load_media(config.media)
+    def __init__(self, config: VisualConfig, image_size: tuple[int, int], frames: Array | None) -> None:
+        """Prepare for pictures of `image_size`, height and width in pixels; `frames` are those of the config."""
+        self._config, self._image_size, self._frames = config, image_size, frames
         self._values: Mapping[str, Any] = {}
         self._key = self._step = 0
         self._key_color = np.zeros(3, np.uint8)
@@ -103,9 +122,7 @@ class Filter:
         self._values = {name: variation.get(PREFIX + name, factor.default) for name, factor in FACTORS.items()}
         self._key, self._step = derive_seed(seed, "visual") >> (63 - _KEY_BITS), 0
         chosen = self._config.key_color
-        self._key_color = (
-            visual_background.dominant_color(first_picture) if chosen is None else np.array(chosen, np.uint8)
-        )
+        self._key_color = dominant_color(first_picture) if chosen is None else np.array(chosen, np.uint8)
         self._prepare()
 
     def advance(self) -> None:
@@ -132,10 +149,7 @@ class Filter:
     @state.setter
     def state(self, state: Array) -> None:
         """Take back what `state` gave."""
-        numbers = state[1:]
-        if not ((numbers >= 0) & (numbers == np.floor(numbers)) & (numbers < (2**_KEY_BITS, 2**53, 2**24))).all():
-            raise InvalidValueError(f"state: the last three numbers are not of visual effects: {numbers.tolist()}.")
-        self._key, self._step, color = (int(number) for number in numbers)
+        self._key, self._step, color = (int(number) for number in state[1:])
         self._key_color = np.array([color >> 16, color >> 8 & 255, color & 255], np.uint8)
         self._prepare()
 
@@ -145,6 +159,6 @@ class Filter:
             name: factor.default + self._strength * (self._values[name] - factor.default)
             for name, factor in FACTORS.items()
         }
-        episode = Episode(key=self._key, key_color=self._key_color, image_size=self._image_size, media=self._media)
+        episode = Episode(key=self._key, key_color=self._key_color, image_size=self._image_size, frames=self._frames)
         prepared = (group.prepare(values, episode) for group in _GROUPS)
         self._stages: list[Stage] = [stage for stage in prepared if stage is not None]

@@ -6,7 +6,7 @@ import numpy as np
 
 from swm.core.errors import InvalidValueError
 from swm.core.protocols import Array
-from swm.envs.adapters.linear import EIGHTHS, Separable, area, linear, to_eighths
+from swm.envs.adapters.linear import EIGHTHS, Separable, linear, to_eighths
 from swm.envs.adapters.visual_stage import Episode, Stage, Values, strength
 
 FACTORS = (
@@ -25,14 +25,16 @@ def prepare(values: Values, episode: Episode) -> Stage | None:
     opacity = values["background"]
     if opacity == 0:
         return None
-    frames = _pattern(episode) if episode.media is None else _fitted(episode.media, episode.image_size)
+    frames = episode.frames
+    pattern = _pattern(episode) if frames is None else None
     key = np.float32(EIGHTHS) * episode.key_color[:, None, None]
 
     def stage(picture: Array, step: int) -> Array:
         gap = picture - key
         distance = np.sqrt((gap * gap).sum(axis=0)) * np.float32(1 / _DIAGONAL)
         match = np.clip((_TOLERANCE + _SOFT - distance) * np.float32(1 / _SOFT), 0, 1) * np.float32(opacity)
-        picture += np.rint(match * (frames[step % len(frames)] - picture))
+        behind = pattern if frames is None else to_eighths(frames[step % len(frames)])
+        picture += np.rint(match * (behind - picture))
         return picture
 
     return stage
@@ -77,14 +79,8 @@ def _decode(path: Path) -> Array:
 
 
 def _pattern(episode: Episode) -> Array:
-    """A smooth pattern of random colours: (1, 3, height, width) in eighths."""
+    """A smooth pattern of random colours: (3, height, width) in eighths."""
     colors = np.rint(255 * EIGHTHS * episode.uniform("background", _PATTERN * _PATTERN * 3))
     places = [(np.arange(size) + 0.5) / size * (_PATTERN - 1) for size in episode.image_size]
     spread = Separable(*(linear(place, _PATTERN) for place in places))
-    return spread(colors.reshape(3, _PATTERN, _PATTERN).astype(np.float32))[None]
-
-
-def _fitted(media: Array, image_size: tuple[int, int]) -> Array:
-    """The frames at `image_size`: (T, 3, height, width) in eighths."""
-    fit = Separable(*(area(old, new) for old, new in zip(media.shape[1:3], image_size, strict=True)))
-    return np.stack([fit(to_eighths(frame)) for frame in media])
+    return spread(colors.reshape(3, _PATTERN, _PATTERN).astype(np.float32))

@@ -36,7 +36,7 @@ class VisualEnv(FactoredEnv):
         self.state_names, self.goal_names = env.state_names, env.goal_names
         self.observation_space, self.action_space = env.observation_space, env.action_space
         self.goal_space = env.goal_space
-        self._filter = Filter(config, self.image_size)
+        self._filter = Filter(config, self.image_size, config.frames(self.image_size))
 
     @property
     def rendering(self) -> Mapping[str, str]:

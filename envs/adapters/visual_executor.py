@@ -27,7 +27,9 @@ class VisualExecutor:
         self._batch = Batch(self.num_envs, self.factors, self.action_space)
         shape = self.observation_space["pixels"].shape
         assert shape is not None
-        self._filters = [Filter(config, (shape[0], shape[1])) for _ in range(self.num_envs)]
+        size = (shape[0], shape[1])
+        frames = config.frames(size)
+        self._filters = [Filter(config, size, frames) for _ in range(self.num_envs)]
         self._shown = np.zeros((self.num_envs, *shape), np.uint8)
 
     def reset(self, seeds: Sequence[int], requests: Sequence[Request], mask: Mask | None = None) -> StepBatch:

@@ -32,8 +32,8 @@ class Episode:
     key_color: Array
     """(3,) uint8: the colour that a background replaces."""
     image_size: tuple[int, int]
-    media: Array | None
-    """Frames (T, height, width, 3) uint8 to put behind the scene; None is a random pattern."""
+    frames: Array | None
+    """What to put behind the scene, (T, height, width, 3) uint8 at `image_size`; None is a random pattern."""
 
     def uniform(self, purpose: str, count: int, step: int = 0) -> Array:
         """Numbers in [0, 1), (count,) float64, a function of the episode, the purpose and the step."""

@@ -54,10 +54,11 @@ class ArenaExpert(ABC):
             )
         self.arena = arena
         self.noise, self.random_prob, self.random_steps, self.wander = noise, random_prob, random_steps, wander
-        self._make_room(0)
+        self._count = 0
 
     def _make_room(self, count: int) -> None:
         """Make empty arrays for `count` environments."""
+        self._count = count
         self._values = geometry.stack([self.arena.factors.default()] * count, (*self.arena.shape, *self.arena.motion))
         self._key, self._time, self._held = np.zeros((3, count), np.int64)
         """The key of each episode's random numbers, its steps, and how many more hold the random action."""
@@ -88,7 +89,7 @@ class ArenaExpert(ABC):
     def begin(self, step: StepBatch, seeds: Sequence[int], mask: Mask, goal_pixels: Array | None) -> None:
         """See `Policy.begin`."""
         rows = np.flatnonzero(mask)
-        if len(self._key) != len(mask):
+        if self._count != len(mask):
             self._make_room(len(mask))
         if not len(rows):
             return

@@ -42,8 +42,11 @@ class Obstacles:
 
     def with_pieces(self, count: int) -> "Obstacles":
         """The same with `count` pieces at least; those that are added lie outside the arena."""
-        missing = ((0, 0), (0, max(0, count - self.low.shape[1])), (0, 0))
-        low, high = (np.pad(corner, missing, constant_values=OUTSIDE) for corner in (self.low, self.high))
+        missing = count - self.low.shape[1]
+        if missing <= 0:
+            return self
+        width = ((0, 0), (0, missing), (0, 0))
+        low, high = (np.pad(corner, width, constant_values=OUTSIDE) for corner in (self.low, self.high))
         return Obstacles(low=low, high=high, floor=self.floor, ceiling=self.ceiling)
 
 

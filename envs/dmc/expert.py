@@ -70,7 +70,8 @@ class Controller(ABC):
             left, action = self.random_steps, rng.uniform(-1.0, 1.0, self.num_actions)
         self._held[row] = max(left - 1, 0), action
         chosen = action if left > 0 else np.clip(command, -1.0, 1.0)
-        return chosen + self.noise * rng.normal(size=self.num_actions)
+        explored: Array = chosen + self.noise * rng.normal(size=self.num_actions)
+        return explored
 
 
 def _wrap(angle: float) -> float:
@@ -130,8 +131,9 @@ class CartPole(Controller):
     def command(self, state: Array, goal: Array) -> Array:
         """See `Controller.command`."""
         place, angle, speed, turn = state[0], _wrap(state[1]), state[2], state[3]
-        if abs(angle) < 0.4 and abs(turn) < 3.0:
-            return -self._gain @ np.array([np.clip(place - goal[0], -0.8, 0.8), angle, speed, turn])
+        if abs(angle) < 0.6 and abs(turn) < 4.0:
+            force: Array = -self._gain @ np.array([np.clip(place - goal[0], -0.8, 0.8), angle, speed, turn])
+            return force
         inertia = 4 / 3 * self._LENGTH**2
         excess = 0.5 * inertia * turn**2 + self._GRAVITY * self._LENGTH * (np.cos(angle) - 1.0) - self._SPARE
         swing = np.clip(3.0 * excess * np.sign(turn * np.cos(angle)), -0.8, 0.8)

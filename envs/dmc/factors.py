@@ -158,6 +158,7 @@ def _cartpole(model: mujoco.MjModel, task: str) -> tuple[Factor, ...]:
 def _ball_in_cup(model: mujoco.MjModel, task: str) -> tuple[Factor, ...]:
     magnitude, tilt = _gravity(model)
     return (
+        parts.sky_color(model, "sky.color", "skybox"),
         appearance.material_color(model, "agent.color", "self"),
         appearance.material_color(model, "ball.color", "effector"),
         physics.mass(model, "cup.mass", "cup"),
@@ -175,6 +176,7 @@ def _ball_in_cup(model: mujoco.MjModel, task: str) -> tuple[Factor, ...]:
 def _finger(model: mujoco.MjModel, task: str) -> tuple[Factor, ...]:
     own = ["proximal", "distal"]
     return (
+        parts.sky_color(model, "sky.color", "skybox"),
         appearance.material_color(model, "agent.color", "self"),
         appearance.material_color(model, "fingertip.color", "effector"),
         appearance.geom_color(model, "spinner.color", ["cap1", "cap2"]),

@@ -11,7 +11,9 @@ from swm.envs.mujoco.states import Joints
 Radius = Callable[[mujoco.MjModel], float]
 """The distance at which the goal is reached, which may depend on the sizes of things."""
 _FREE = int(mujoco.mjtJoint.mjJNT_FREE)
-_ITERATIONS, _MAX_MOVE, _DAMPING, _EXACT = 60, 0.5, 1e-8, 1e-9
+_ITERATIONS, _MAX_MOVE, _DAMPING = 60, 0.5, 1e-8
+EXACT = 1e-9
+"""Distance in m below which a point is at its target."""
 
 
 class PoseGoal:
@@ -154,25 +156,20 @@ class TargetGoal:
         """The coordinates of the point that count, in m."""
         return np.array(getattr(data, self._point_field)[self._point_id][self._axes])
 
-    def reach(self, model: mujoco.MjModel, data: mujoco.MjData, target: Array) -> bool:
-        """Move the joints of `data` so that the point is at `target`, by damped Gauss-Newton steps.
-
-        Returns:
-            Whether it is there; otherwise `data` is as near as the steps came.
-        """
+    def reach(self, model: mujoco.MjModel, data: mujoco.MjData, target: Array) -> None:
+        """Move the joints of `data` so that the point is at `target`, or near it, by damped Gauss-Newton steps."""
         jacobian = np.zeros((3, model.nv))
         for _ in range(_ITERATIONS):
             mujoco.mj_kinematics(model, data)
             error = target - self.point(data)
-            if np.linalg.norm(error) < _EXACT:
-                return True
+            if np.linalg.norm(error) < EXACT:
+                return
             mujoco.mj_comPos(model, data)
             self._jacobian(model, data, jacobian, None, self._point_id)
             ways = jacobian[np.ix_(self._axes, self._dofs)]
             move = ways.T @ np.linalg.solve(ways @ ways.T + _DAMPING * np.eye(len(error)), error)
             wanted = data.qpos[self._addresses] + np.clip(move, -_MAX_MOVE, _MAX_MOVE)
             data.qpos[self._addresses] = np.clip(wanted, self._low, self._high)
-        return False
 
 
 Goal = PoseGoal | TargetGoal

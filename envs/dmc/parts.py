@@ -10,10 +10,13 @@ from swm.core.factors import Factor, Kind
 from swm.core.protocols import Array
 from swm.core.spaces import rgb, scalar
 from swm.envs.mujoco.elements import Names, dofs_of, select
-from swm.envs.mujoco.factor import ModelFactor, texture_pixels
+from swm.envs.mujoco.factor import Edit, ModelFactor, texture_pixels
 
-_RIGID = 1e6
-"""Inertia of a joint's rotor (kg·m²) at which no force here moves it; damping as large makes contacts unstable."""
+_RIGID, _STOPPING = 1e6, 1e8
+"""Inertia of a rotor (kg·m²) at which no force here moves a joint, and damping (N·m·s/rad) that stops it in 10 ms.
+
+Damping alone would do, but at the inertia of a limb it makes contacts unstable.
+"""
 _SHAPES = (int(mujoco.mjtGeom.mjGEOM_SPHERE), int(mujoco.mjtGeom.mjGEOM_BOX), int(mujoco.mjtGeom.mjGEOM_CYLINDER))
 _HIDDEN_GROUP, _FIRST_HIDDEN_GROUP = 5, 3
 TARGET_RADIUS = "target.radius"
@@ -25,9 +28,11 @@ def locked(model: mujoco.MjModel, name: str, joints: Names) -> ModelFactor:
 
     def edit(target: mujoco.MjModel, value: int) -> None:
         if value:
-            target.dof_armature[rows] = _RIGID
+            target.dof_armature[rows], target.dof_damping[rows] = _RIGID, _STOPPING
 
-    return _switch(name, "physical", edit, "dof_armature", 0, "whether the joint is locked (1) or moves (0)")
+    return _switch(
+        name, "physical", edit, ("dof_armature", "dof_damping"), 0, "whether the joint is locked (1) or moves (0)"
+    )
 
 
 def visible(model: mujoco.MjModel, name: str, kind: str, element: str) -> ModelFactor:
@@ -38,12 +43,12 @@ def visible(model: mujoco.MjModel, name: str, kind: str, element: str) -> ModelF
     def edit(target: mujoco.MjModel, value: int) -> None:
         getattr(target, field)[row] = 0 if value else _HIDDEN_GROUP
 
-    return _switch(name, "visual", edit, field, int(drawn), "whether it is drawn (1) or not (0)")
+    return _switch(name, "visual", edit, (field,), int(drawn), "whether it is drawn (1) or not (0)")
 
 
-def _switch(name: str, kind: Kind, edit: Any, field: str, default: int, summary: str) -> ModelFactor:
+def _switch(name: str, kind: Kind, edit: Edit, fields: tuple[str, ...], default: int, summary: str) -> ModelFactor:
     space = spaces.Discrete(2)
-    return ModelFactor(name=name, kind=kind, space=space, default=default, summary=summary, edit=edit, fields=(field,))
+    return ModelFactor(name=name, kind=kind, space=space, default=default, summary=summary, edit=edit, fields=fields)
 
 
 def shape(model: mujoco.MjModel, name: str, kind: str, element: str, requires: dict[str, Any]) -> ModelFactor:

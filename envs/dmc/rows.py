@@ -37,9 +37,9 @@ def _robot(domain: str, *tasks: tuple[str, str], default: str = "") -> dict[str,
     return _rows(domain, 0.3, "rad or m, the largest difference of the pose", *tasks, default=default)
 
 
-def _expert(controller: str) -> dict[str, Any]:
+def _expert(controller: str, **kwargs: float) -> dict[str, Any]:
     name = f"swm.envs.dmc.expert:{controller}"
-    return {"expert": name, "oracle": {"noise": 0.0, "random_prob": 0.0}}
+    return {"expert": name, "expert_kwargs": kwargs, "oracle": {"noise": 0.0, "random_prob": 0.0}}
 
 
 ROWS: dict[str, EnvRow] = {
@@ -112,7 +112,8 @@ ROWS: dict[str, EnvRow] = {
         0.13962634015954636,
         "rad",
         ("swingup", "Swing a pendulum up with a motor too weak to lift it."),
-        **_expert("PendulumSwingUp"),
+        default="swingup",
+        **_expert("PendulumSwingUp", noise=0.1, random_prob=0.01),
     ),
     **_rows(
         "cartpole",
@@ -122,9 +123,9 @@ ROWS: dict[str, EnvRow] = {
         ("swingup_sparse", "Swing a pole up on a cart; sparse reward."),
         ("balance", "Balance a pole while the cart goes to its goal; smooth reward."),
         ("balance_sparse", "Balance a pole while the cart goes to its goal; sparse reward."),
-        **_expert("CartPole"),
+        **_expert("CartPole", noise=0.2, random_prob=0.01),
     ),
-    **_rows("ball_in_cup", 0.025, "m", ("catch", "Catch a ball on a string in the cup."), **_expert("BallCatch")),
+    **_rows("ball_in_cup", 0.025, "m", ("catch", "Catch a ball on a string in the cup.")),
     **_rows(
         "finger",
         0.3,

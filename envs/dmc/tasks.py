@@ -11,11 +11,9 @@ from functools import partial
 from typing import Any
 
 import mujoco
-from dm_control import suite
-from dm_control.rl import control
-from dm_control.utils.rewards import tolerance
 
 from swm.core.errors import UnknownNameError
+from swm.envs.dmc.simulator import Environment, suite, tolerance
 
 Reward = Callable[[Any], float]
 """A reward as a function of dm_control's physics."""
@@ -37,20 +35,20 @@ class Task:
     """A geom that is not drawn, because it means nothing here."""
 
 
-def load_task(domain: str, task: str) -> tuple[control.Environment, Reward | None]:
+def load_task(domain: str, task: str) -> tuple[Environment, Reward | None]:
     """Load dm_control's environment, in an episode, and the reward of the task.
 
     Raises:
         UnknownNameError: there is no such domain or task.
     """
-    known = {(name, of) for name, of in suite.ALL_TASKS if name in DOMAINS} | set(TASKS)
+    known = {(name, own) for name, tasks in SUITE.items() for own in tasks} | set(TASKS)
     if (domain, task) not in known:
         raise UnknownNameError("task of DeepMind Control", f"{domain} {task}", (" ".join(pair) for pair in known))
     added = TASKS.get((domain, task))
     warn = mujoco.get_mju_user_warning()
     mujoco.set_mju_user_warning(lambda _: None)  # dm_control's cheetah has an attribute that MuJoCo calls deprecated
     try:
-        loaded = suite.load(domain, added.start if added else task)
+        loaded = suite.load(domain, added.start if added else task, task_kwargs={"random": 0})
     finally:
         mujoco.set_mju_user_warning(warn)
     if added and added.hidden:
@@ -177,11 +175,21 @@ def _hopper_flip(sign: float, physics: Any) -> float:
     return _turning(physics, sign) * _above(_height(physics, "torso"), 0.6, 0.5)
 
 
-DOMAINS = (
-    *("humanoid", "cheetah", "hopper", "reacher", "walker", "acrobot", "pendulum", "cartpole", "ball_in_cup"),
-    *("finger", "manipulator", "quadruped"),
-)
-"""The domains of dm_control that are environments here."""
+SUITE: dict[str, tuple[str, ...]] = {
+    "humanoid": ("stand", "walk", "run"),
+    "cheetah": ("run",),
+    "hopper": ("stand", "hop"),
+    "reacher": ("easy", "hard"),
+    "walker": ("stand", "walk", "run"),
+    "acrobot": ("swingup", "swingup_sparse"),
+    "pendulum": ("swingup",),
+    "cartpole": ("swingup", "swingup_sparse", "balance", "balance_sparse"),
+    "ball_in_cup": ("catch",),
+    "finger": ("spin", "turn_easy", "turn_hard"),
+    "manipulator": ("bring_ball",),
+    "quadruped": ("walk", "run"),
+}
+"""Domain -> its tasks in dm_control that are environments here."""
 
 TASKS: dict[tuple[str, str], Task] = {
     ("reacher", "joints"): Task("hard", None, "target"),

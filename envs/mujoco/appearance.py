@@ -167,28 +167,31 @@ class _Pattern:
     def __init__(self, model: mujoco.MjModel, name: str, texture: int) -> None:
         self._texture = texture
         pixels = texture_pixels(model, texture)
-        count, channels = pixels.shape
-        colors = pixels[:, :3] / 255.0
-        self._ends = _ends(colors)
+        if pixels.shape[1] < 3:
+            raise InvalidValueError(f"factor {name!r}: the texture is grey; vary the colour of its material instead.")
+        self._kind, self._example, counts = _kinds(pixels)
+        colors = pixels[self._example, :3] / 255.0
+        self._ends = _ends(colors, counts)
         line = self._ends[1] - self._ends[0]
-        if channels < 3 or not np.abs(line).max() > 1 / 255:
+        if not np.abs(line).max() > 1 / 255:
             raise InvalidValueError(f"factor {name!r}: the texture has one colour; vary that of its material instead.")
         weight = (colors - self._ends[0]) @ line / (line @ line)
         gap = np.abs(colors - self._ends[0] - weight[:, None] * line).max(axis=1)
-        self._members = np.flatnonzero((gap < _OFF_LINE) & (weight > -_OFF_LINE) & (weight < 1 + _OFF_LINE))
-        if len(self._members) < 0.9 * count:
+        self._belongs = (gap < _OFF_LINE) & (weight > -_OFF_LINE) & (weight < 1 + _OFF_LINE)
+        if counts[self._belongs].sum() < 0.9 * len(pixels):
             raise InvalidValueError(f"factor {name!r}: the texture is a picture rather than a pattern of two colours.")
-        self._weight = np.clip(weight[self._members], 0, 1)
+        self._weight = np.clip(weight, 0, 1)
 
     def factor(self, name: str, end: int) -> ModelFactor:
         """The factor of one of the two colours."""
-        share = self._weight if end else 1 - self._weight
+        share = np.where(self._belongs, self._weight if end else 1 - self._weight, 0)
         default = np.rint(self._ends[end] * 255)
 
         def edit(target: mujoco.MjModel, value: Array) -> None:
             pixels = texture_pixels(target, self._texture)
-            moved = pixels[self._members, :3] + share[:, None] * (value - default)
-            pixels[self._members, :3] = np.clip(np.rint(moved), 0, 255)
+            present = pixels[self._example].astype(np.float64)
+            present[:, :3] += share[:, None] * (value - default)
+            np.take(np.rint(present).clip(0, 255).astype(np.uint8), self._kind, axis=0, out=pixels, mode="clip")
 
         which = "second" if end else "first"
         return ModelFactor(
@@ -203,16 +206,32 @@ class _Pattern:
         )
 
 
-def _ends(colors: Array) -> Array:
-    """The two colours (2, 3) of a pattern, without the few pixels of marks."""
-    distinct, counts = np.unique(colors, axis=0, return_counts=True)
-    if len(distinct) <= _FEW:
+def _kinds(pixels: Array) -> tuple[Array, Array, Array]:
+    """The distinct colours of pixels (count, channels): which each has (count,), an example and the count of each."""
+    codes = pixels[:, 0].astype(np.uint32)
+    for channel in (1, 2):
+        codes <<= 8
+        codes |= pixels[:, channel]
+    number = np.zeros(1 << 24, np.uint32)
+    number[codes] = 1
+    distinct = np.flatnonzero(number)
+    number[distinct] = np.arange(len(distinct))
+    kind = number[codes].astype(np.min_scalar_type(len(distinct)))
+    example = np.empty(len(distinct), np.intp)
+    example[kind] = np.arange(len(kind))
+    return kind, example, np.bincount(kind)
+
+
+def _ends(colors: Array, counts: Array) -> Array:
+    """The two colours (2, 3) of a pattern with colours (n, 3), without the few pixels of marks."""
+    if len(colors) <= _FEW:
         two = np.argsort(counts)[-2:]
-        return distinct[two] if len(two) == 2 else np.repeat(distinct, 2, axis=0)
-    centred = colors - colors.mean(axis=0)
-    place = centred @ np.linalg.eigh(centred.T @ centred)[1][:, -1]
-    low, high = np.quantile(place, (0.02, 0.98))
-    return np.stack([np.median(colors[part], axis=0) for part in (place <= low, place >= high)])
+        return colors[two] if len(two) == 2 else np.repeat(colors, 2, axis=0)
+    centred = colors - counts @ colors / counts.sum()
+    place = centred @ np.linalg.eigh(centred.T @ (counts[:, None] * centred))[1][:, -1]
+    order = np.argsort(place)
+    rank = np.cumsum(counts[order]) / counts.sum()
+    return colors[order[np.searchsorted(rank, (0.01, 0.99))]]
 
 
 def _color(name: str, default: Array, summary: str, edit: Edit, field: str) -> ModelFactor:

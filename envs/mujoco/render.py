@@ -2,8 +2,8 @@
 
 One OpenGL context serves all renderers of a process, see `swm.envs.mujoco.gl`.
 The preset ``"fast"`` leaves out shadows and multisampling, which cost a software renderer one to
-two orders of magnitude, and draws round shapes with as many faces as the size can show; ``"full"``
-has all that the model asks for.
+two orders of magnitude, and draws round shapes with as many faces as the size can show and floors
+with fewer squares; ``"full"`` is what MuJoCo's own renderer shows.
 
 Both presets draw pictures with a side below 96 pixels on a grid of 2 to 6 samples per pixel and
 side and average them: otherwise thin limbs and checkered floors come and go with the pixel grid.
@@ -12,7 +12,7 @@ side and average them: otherwise thin limbs and checkered floors come and go wit
 import os
 import weakref
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Literal
 
 import mujoco
@@ -30,9 +30,15 @@ PRESETS: dict[str, dict[str, int]] = {
 """Preset -> size of the shadow map and samples per pixel."""
 _SMALLEST_SIDE = 96
 """A picture whose smaller side is shorter is drawn finer and averaged, in pixels."""
+_MOST_QUADS = 6400
+"""Squares that a floor is divided into for lighting, in the preset ``"fast"``; MuJoCo's limit is 40 000."""
 _FACES = ((128, {"numslices": 16, "numstacks": 8}), (256, {"numslices": 20, "numstacks": 12}))
 """Largest side in pixels -> most faces around and along round shapes in the preset ``"fast"``."""
 _MAX_GEOMS = 2000
+
+
+_WIDEST_SPOT, _NO_SPOT = 90.0, 180.0
+"""OpenGL refuses the angles of light cones between these, and then keeps the one of the light before."""
 
 
 class Renderer:
@@ -60,6 +66,7 @@ class Renderer:
         if preset not in PRESETS:
             raise UnknownNameError("rendering preset", preset, PRESETS)
         self._model, self._image_size, self.preset = model, image_size, preset
+        model.light_cutoff[model.light_cutoff > _WIDEST_SPOT] = _NO_SPOT
         self._grid = -(-_SMALLEST_SIDE // min(image_size))
         self.scene = mujoco.MjvScene(model, maxgeom=_MAX_GEOMS)
         self.scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = preset == "full"
@@ -115,7 +122,8 @@ class Renderer:
 
     def _prepare(self) -> mujoco.MjrContext:
         if self._context is None:
-            with _settings(self._model, self._quality()):
+            coarse = _coarse_floors(self._model) if self.preset == "fast" else nullcontext()
+            with _settings(self._model, self._quality()), coarse:
                 self._context = mujoco.MjrContext(self._model, mujoco.mjtFontScale.mjFONTSCALE_50.value)
             self._free = weakref.finalize(self, _free, self._context)
             self._free.atexit = False
@@ -145,6 +153,19 @@ def _settings(model: mujoco.MjModel, wanted: Mapping[str, int]) -> Iterator[None
     finally:
         for field, group in groups.items():
             setattr(group, field, before[field])
+
+
+@contextmanager
+def _coarse_floors(model: mujoco.MjModel) -> Iterator[None]:
+    """Have the planes of the model divided into fewer squares where there are very many, for the time of the block."""
+    spacing = model.geom_size[:, 2].copy()
+    area = 4 * model.geom_size[:, 0] * model.geom_size[:, 1]
+    planes = (model.geom_type == int(mujoco.mjtGeom.mjGEOM_PLANE)) & (area > _MOST_QUADS * spacing**2)
+    model.geom_size[planes, 2] = np.sqrt(area[planes] / _MOST_QUADS)
+    try:
+        yield
+    finally:
+        model.geom_size[:, 2] = spacing
 
 
 def _average(pixels: Array, grid: int) -> Array:

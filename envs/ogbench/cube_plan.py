@@ -3,7 +3,7 @@
 import numpy as np
 
 from swm.core.protocols import Array
-from swm.envs.ogbench.skills import Skill, View, pick_and_place
+from swm.envs.ogbench.skills import GRASPS, Skill, View, pick_and_place
 
 _SOLVED = 0.03
 """A cube nearer than this to its goal stays where it is, in m; success is at 0.04."""
@@ -24,15 +24,18 @@ def move_cubes(view: View, places: Array, yaws: Array, low: Array, high: Array, 
         high: highest x and y.
         rng: where to put cubes aside.
     """
+    tries = np.zeros(len(places), np.int64)
     while (wrong := np.flatnonzero(np.linalg.norm(view.cubes - places, axis=1) > _SOLVED)).size:
         order = sorted(wrong.tolist(), key=lambda cube: (round(places[cube, 2], 2), cube))
         free = [cube for cube in order if _is_free(view, cube)]
         ready = [cube for cube in free if _may_go(view, cube, places, order)]
         if ready:
-            yield from pick_and_place(view, ready[0], places[ready[0]], yaws[ready[0]])
+            cube, place, yaw = ready[0], places[ready[0]], float(yaws[ready[0]])
         else:
             cube = next((c for c in free if _blocks(view, c, places, order)), _topmost(view, order))
-            yield from pick_and_place(view, cube, free_place(view, cube, places, low, high, rng), view.yaws[cube])
+            place, yaw = free_place(view, cube, places, low, high, rng), float(view.yaws[cube])
+        yield from pick_and_place(view, cube, place, yaw, GRASPS[tries[cube] % len(GRASPS)])
+        tries[cube] += 1
 
 
 def free_place(view: View, cube: int, places: Array, low: Array, high: Array, rng: np.random.Generator) -> Array:

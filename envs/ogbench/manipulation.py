@@ -1,4 +1,4 @@
-"""swm/OGBCube*-v0: an arm moves cubes to their places."""
+"""What OGBench's manipulation environments share: the arm, its control, the cubes, states and goals."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,9 +13,7 @@ from swm.core.factors import Constraint, Factor, Variation
 from swm.core.protocols import Array
 from swm.envs.mujoco.env import MujocoEnv
 from swm.envs.mujoco.render import Preset
-from swm.envs.ogbench.build import copy_manipulation
-from swm.envs.ogbench.manipulation_factors import arm_factors, cube_constraints, cube_factors, cubes_move, world_factors
-from swm.envs.ogbench.places import Places, make_places
+from swm.envs.ogbench.places import Places
 
 _STATE = mujoco.mjtState.mjSTATE_INTEGRATION.value
 _POSE = 12
@@ -24,10 +22,6 @@ _FORCE = 50.0
 """Contact force on a finger, in N, that counts as 1 in OGBench's observation."""
 _OPEN = 0.8
 """Angle of the finger's driving joint when the gripper is closed, in rad."""
-_CUBES, _CUBES_TRAIN = ((0.27, -0.33), (0.58, 0.33)), ((0.3, -0.3), (0.55, 0.3))
-"""Where cubes may be, and OGBench's bounds, in m."""
-_ARM, _ARM_TRAIN = ((0.25, -0.35, 0.16), (0.6, 0.35, 0.35)), ((0.25, -0.35, 0.2), (0.6, 0.35, 0.35))
-"""Where the effector may start, and OGBench's bounds, in m."""
 PROPRIO_NAMES = (
     *(f"joint_{index}" for index in range(6)),
     *(f"joint_{index}.velocity" for index in range(6)),
@@ -115,13 +109,14 @@ class ManipulationEnv(MujocoEnv):
     def _errors(self) -> Array:
         """The distance of each object to its goal, (objects,), in m; an object is solved up to `success_radius`."""
         apart = self.data.qpos[self._xyz] - self._target[self._xyz]
-        return np.sqrt((apart**2).sum(axis=1))
+        distance: Array = np.sqrt((apart**2).sum(axis=1))
+        return distance
 
     def _settle(self, before: Array) -> None:
         """What OGBench does after the physics of a step; `before` is the joint positions before it."""
 
     def _place_objects(self, pose: Array, variation: Variation, which: str) -> Array:
-        """Write the objects' ``"start"`` or ``"goal"`` into joint positions (nq,); return the flags that belong to it."""
+        """Write the objects' ``"start"`` or ``"goal"`` into joint positions (nq,); return their flags."""
         self._place_cubes(pose, variation[f"cube.{which}_position"], variation[f"cube.{which}_yaw"], which)
         return np.zeros(0)
 
@@ -260,34 +255,3 @@ class ManipulationEnv(MujocoEnv):
         self._check_begun()
         nq = self.model.nq
         return np.concatenate([self._target[:nq], np.zeros(self.model.nv), self._target[nq:]])
-
-
-class CubeEnv(ManipulationEnv):
-    """Docstring below."""
-
-    def __init__(
-        self,
-        kind: str,
-        task: int | None = None,
-        image_size: int | tuple[int, int] = 64,
-        render_mode: str | None = "rgb_array",
-        preset: Preset = "fast",
-    ) -> None:
-        """Make the environment; see the class for the arguments."""
-        scene = copy_manipulation(kind, preset)
-        places = make_places(scene.task_infos, task)
-        model = scene._model
-        factors = [
-            *cube_factors(places, model, _CUBES, _CUBES_TRAIN),
-            *arm_factors(model, _ARM, _ARM_TRAIN),
-            *world_factors(model),
-        ]
-        super().__init__(
-            scene,
-            factors,
-            (*cube_constraints(places), cubes_move()),
-            places,
-            image_size=image_size,
-            render_mode=render_mode,
-            preset=preset,
-        )

@@ -157,7 +157,7 @@ def _placement(which: str, places: Places, column: Column, full: Bounds, train: 
         default=default,
         sampled=True,
         unit="m",
-        summary=f"where each cube {'starts' if which == 'start' else 'belongs'}, x and y",
+        summary=f"where each cube is at the {which}, x and y",
     )
     turn = 0.0 if places.task is not None and which == "goal" else _YAW_TRAIN
     yaw = Factor(
@@ -168,7 +168,7 @@ def _placement(which: str, places: Places, column: Column, full: Bounds, train: 
         default=np.zeros(shape),
         sampled=True,
         unit="rad",
-        summary=f"how each cube {'is turned at the start' if which == 'start' else 'of the goal is turned'}",
+        summary=f"how each cube is turned at the {which}",
     )
     return position, yaw
 

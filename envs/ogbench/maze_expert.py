@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from swm.core.errors import InvalidValueError
 from swm.core.protocols import Array, Mask, StepBatch
 from swm.core.seeding import make_rng
 from swm.envs.ogbench.build import copy_maze
+from swm.envs.ogbench.straying import Stray, Straying
 
 _STEP = 0.2
 """How far a full action moves the point, in m."""
@@ -42,61 +42,34 @@ class PointMazeExpert:
         Raises:
             InvalidValueError: a number is out of range.
         """
-        if noise < 0 or not 0 <= random_prob <= 1 or random_steps < 1:
-            raise InvalidValueError(
-                f"noise={noise!r}, random_prob={random_prob!r}, random_steps={random_steps!r}: "
-                "noise must be at least 0, random_prob in [0, 1], random_steps at least 1."
-            )
-        self.maze, self.noise, self.random_prob, self.random_steps = maze, noise, random_prob, random_steps
-        self.wander = wander
+        self.maze = maze
+        self.straying = Straying(noise=noise, random_prob=random_prob, random_steps=random_steps, wander=wander)
         self._map = Map(maze)
         self._rng: dict[int, np.random.Generator] = {}
+        self._stray: dict[int, Stray] = {}
         self._aim: dict[int, Array] = {}
-        self._held: dict[int, tuple[int, Array]] = {}
 
     def describe(self) -> dict[str, Any]:
         """Name and parameters."""
-        return {
-            "name": "PointMazeExpert",
-            "maze": self.maze,
-            "noise": self.noise,
-            "random_prob": self.random_prob,
-            "random_steps": self.random_steps,
-            "wander": self.wander,
-        }
+        return {"name": "PointMazeExpert", "maze": self.maze, **self.straying.describe()}
 
     def begin(self, step: StepBatch, seeds: Sequence[int], mask: Mask, goal_pixels: Array | None) -> None:
         """See `Policy.begin`."""
         for row in np.flatnonzero(mask).tolist():
             self._rng[row] = make_rng(int(seeds[row]), "policy", "PointMazeExpert")
-            self._aim[row], self._held[row] = step.goal[row].copy(), (0, np.zeros(2))
+            self._aim[row], self._stray[row] = step.goal[row].copy(), Stray(self.straying, self._rng[row])
 
     def act(self, step: StepBatch, mask: Mask) -> Array:
         """See `Policy.act`."""
         actions = np.zeros((len(mask), 2), np.float32)
         for row in np.flatnonzero(mask).tolist():
             position, values = step.observation["state"][row, :2], step.variation[row]
-            if self.wander and np.linalg.norm(position - self._aim[row]) < _ARRIVED:
+            if self.straying.wander and np.linalg.norm(position - self._aim[row]) < _ARRIVED:
                 self._aim[row] = self._map.random_place(self._rng[row])
             wanted = self._map.next_point(position, self._aim[row]) - position
             action = (wanted - values["agent.drift"]) / (_STEP * values["agent.speed"])
-            actions[row] = self._explore(row, action / max(1.0, np.abs(action).max()))
+            actions[row] = self._stray[row](action / max(1.0, np.abs(action).max()))
         return actions
-
-    def _explore(self, row: int, action: Array) -> Array:
-        """Hold random actions now and then, and add noise."""
-        rng = self._rng[row]
-        if self.random_prob > 0:
-            left, held = self._held[row]
-            starts, drawn = rng.random() < self.random_prob, rng.uniform(-1, 1, 2)
-            if left == 0 and starts:
-                left, held = self.random_steps, drawn
-            if left > 0:
-                left, action = left - 1, held
-            self._held[row] = (left, held)
-        if self.noise > 0:
-            action = action + self.noise * rng.standard_normal(2)
-        return np.clip(action, -1.0, 1.0)
 
 
 class Map:

@@ -31,14 +31,14 @@ def place_factors(cells: Array, start: int | None, goal: int | None) -> list[Fac
     """
     count = len(cells)
 
-    def cell(name: str, given: int | None, held_out: int, summary: str) -> Factor:
+    def cell(name: str, given: int | None, held_out: int, usual: int, summary: str) -> Factor:
         drawn = tuple(index for index in range(count) if index % _HELD_OUT != held_out)
         return Factor(
             name=name,
             kind="task",
             space=spaces.Discrete(count),
             train=drawn if given is None else (given,),
-            default=drawn[0] if given is None else given,
+            default=drawn[usual] if given is None else given,
             sampled=given is None,
             summary=f"{summary}, by its number: free cells row by row",
         )
@@ -56,9 +56,9 @@ def place_factors(cells: Array, start: int | None, goal: int | None) -> list[Fac
         )
 
     return [
-        cell("agent.start_cell", start, 1, "the cell of the start"),
+        cell("agent.start_cell", start, 1, 0, "the cell of the start"),
         offset("agent.start_offset", _NOISE, "where the agent starts"),
-        cell("goal.cell", goal, 3, "the cell of the goal"),
+        cell("goal.cell", goal, 3, -1, "the cell of the goal"),
         offset("goal.offset", _NOISE if goal is None else 0.0, "where the goal is"),
     ]
 

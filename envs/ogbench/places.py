@@ -38,11 +38,13 @@ class Column:
     def heights(self, position: Array, half: Array) -> Array:
         """Heights (N,) of the centres at `position` (N, 2), for cubes with half sides `half` (N,); in m."""
         below = (_distances(position) < _SAME_COLUMN) & (self.level[:, None] > self.level[None, :])
-        return self.base + half + below @ (2 * half)
+        heights: Array = self.base + half + below @ (2 * half)
+        return heights
 
     def far_apart(self) -> Array:
         """Which pairs do not stand near each other, (N, N)."""
-        return _distances(self.position) >= _NEAR
+        apart: Array = _distances(self.position) >= _NEAR
+        return apart
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +91,8 @@ def make_places(tasks: Sequence[Mapping[str, Any]], task: int | None) -> Places:
 def clearance(position: Array, half: Array) -> Array:
     """The gaps between the circles around N cubes, (N, N), in m; negative where they could touch."""
     reach = np.sqrt(2.0) * half
-    return _distances(position) - reach[:, None] - reach[None, :]
+    gaps: Array = _distances(position) - reach[:, None] - reach[None, :]
+    return gaps
 
 
 def _distances(position: Array) -> Array:

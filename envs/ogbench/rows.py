@@ -8,7 +8,7 @@ _CUBES = {"Single": (1, 200), "Double": (2, 500), "Triple": (3, 1000), "Quadrupl
 
 def _cube(name: str, count: int, steps: int) -> EnvRow:
     return EnvRow(
-        target="swm.envs.ogbench.manipulation:CubeEnv",
+        target="swm.envs.ogbench.cube:CubeEnv",
         kwargs={"kind": name.lower()},
         extra="ogbench",
         expert="swm.envs.ogbench.expert:ManipulationExpert",
@@ -18,7 +18,7 @@ def _cube(name: str, count: int, steps: int) -> EnvRow:
         success_radius=0.04,
         unit="m",
         nightly=name != "Single",
-        summary=f"Move {'a cube' if count == 1 else f'{count} cubes'} with a robot arm and its gripper to given places.",
+        summary=f"Move {'a cube' if count == 1 else f'{count} cubes'} with a robot arm to given places.",
     )
 
 

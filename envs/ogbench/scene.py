@@ -26,7 +26,45 @@ _COLORS = {"red": "lock.locked_color", "white": "lock.unlocked_color"}
 
 
 class SceneEnv(ManipulationEnv):
-    """Docstring below."""
+    """Put a cube, a drawer, a window and the two buttons that lock them into a given state.
+
+    ## Description
+    OGBench's scene. The button on the drawer's side locks and unlocks the drawer, the other one
+    the window: each press changes the state. A locked drawer or window hardly moves. The arm, its
+    control and the action space are those of `CubeEnv`.
+
+    ## Observation Space
+    As that of `CubeEnv` with one cube; ``state`` also has the positions and velocities of two
+    buttons, the drawer (0 closed, -0.16 open) and the window (0 closed, 0.2 open), in m, and at its
+    end the states of the buttons: 0 locked, 1 unlocked. Its length is 51.
+
+    ## Goals and success
+    A goal is a vector of all joint positions and the states of the buttons, (27,).
+    ``info["success"]`` is true while the cube is within 0.04 m of its goal, drawer and window are,
+    and the buttons are in their states. The distance is the largest of the three, in m; a button in
+    the wrong state counts as 0.2 m.
+
+    ## Rewards
+    Minus the number of the five objects that are not as the goal has them, as in OGBench's
+    single-task environments.
+
+    ## Starting State
+    Each episode draws start and goal of everything; random goals of the cube lie on the table.
+    ``task`` chooses one of OGBench's five evaluation tasks instead, two of which put the cube into
+    the drawer.
+
+    ## Episode End
+    Never terminates.
+
+    ## Arguments
+    ``task``, ``image_size``, ``render_mode`` and ``preset`` as in `CubeEnv`.
+
+    ## Factors
+    `factors` has them with their ranges.
+
+    ## Version History
+    - v0: first version, of OGBench 1.2.
+    """
 
     flag_names = ("button_0", "button_1")
 

@@ -40,15 +40,14 @@ def scene_factors(model: mujoco.MjModel, places: Places) -> list[Factor]:
             default=(230, 230, 230),
             summary="colour of a button whose drawer or window is not locked, and of that one's handle",
         ),
-        physics.friction_loss(model, "drawer.friction", "drawer_slide", limits=(0.5, 5.0)),
-        physics.friction_loss(model, "window.friction", "window_slide", limits=(0.5, 5.0)),
+        physics.friction_loss(model, "slide.friction", ("drawer_slide", "window_slide"), limits=(0.25, 2.5)),
     ]
 
 
 def _openings(which: str, places: Places) -> tuple[Factor, Factor, Factor]:
     """How drawer and window stand, and which of them are locked, at the start or the goal."""
     given: Mapping[str, Any] | None = None if places.task is None else places.others[which]
-    words = "at the start" if which == "start" else "of the goal"
+    words = f"at the {which}"
 
     def slide(name: str, bounds: tuple[float, float], key: str) -> Factor:
         low, high = bounds

@@ -29,7 +29,7 @@ class PointMazeExpert(ArenaExpert):
         super()._make_room(count)
         self._blocked = walls.cells_of(self._maze, self._values)
         self._obstacles = self.arena.obstacles(self._values)
-        most = max((blocked.size for blocked in self._blocked), default=0)
+        most = max(blocked.size for blocked in self._blocked)
         self._centres = np.full((count, most, 2), np.inf)
         """Centres of the free cells of each episode."""
         self._following = np.zeros((count, most), np.int64)

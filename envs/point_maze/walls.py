@@ -30,7 +30,7 @@ def obstacles(values: Values, name: str) -> Obstacles:
     """What the agent's centre must stay out of in N mazes; `values` are stacked factors, `name` says which maze."""
     thickness = values["wall.thickness"].tolist()
     walls = [rectangles(b.tobytes(), len(b), t) for b, t in zip(cells_of(name, values), thickness, strict=True)]
-    most = max(map(len, walls), default=0)
+    most = max(map(len, walls))
     stacked = np.full((len(walls), most, 4), OUTSIDE)
     for row, pieces in enumerate(walls):
         stacked[row, : len(pieces)] = pieces

@@ -1,10 +1,12 @@
 """The scripted expert of the two-room task: through the best door to the goal."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from swm.core.protocols import Array
+from swm.core.spaces import Value
 from swm.envs.arena.expert import ArenaExpert
-from swm.envs.two_room import geometry, route
+from swm.envs.two_room import route
 from swm.envs.two_room.env import ARENA
 
 
@@ -15,7 +17,14 @@ class TwoRoomExpert(ArenaExpert):
         """See `ArenaExpert` for the arguments."""
         super().__init__(ARENA, **exploration)
 
+    def _make_room(self, count: int) -> None:
+        super()._make_room(count)
+        self._doors = route.doors(self._values)
+
+    def _remember(self, rows: Array, variations: Sequence[Mapping[str, Value]]) -> None:
+        super()._remember(rows, variations)
+        self._doors = route.doors(self._values)
+
     def _next_point(self, rows: Array, position: Array) -> Array:
-        values = {name: self._values[name][rows] for name in geometry.SHAPE}
-        point, _ = route.next_point(position, self._aim[rows], values)
+        point, _ = route.next_point(position, self._aim[rows], self._doors[rows])
         return point

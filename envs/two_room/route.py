@@ -6,6 +6,7 @@ the wall.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -19,42 +20,61 @@ _EXACT = 1e-6
 """Distances below this one count as none."""
 
 
-def next_point(position: Array, goal: Array, values: Mapping[str, Array]) -> tuple[Array, Array]:
+@dataclass(frozen=True, kw_only=True)
+class Doors:
+    """Walls and doors as the centres of N agents meet them."""
+
+    vertical: Array
+    """Whether the wall is vertical, (N, 1)."""
+    band: Array
+    """Where the wall begins and ends, across it, (N, 2)."""
+    passages: Array
+    """Where a centre fits through each door, along the wall: (N, 3, 2); NaN where there is no door."""
+
+    def __getitem__(self, rows: Array) -> "Doors":
+        return Doors(vertical=self.vertical[rows], band=self.band[rows], passages=self.passages[rows])
+
+
+def doors(values: Mapping[str, Array]) -> Doors:
+    """The doors of N episodes; `values` are stacked factors of `geometry.SHAPE`."""
+    begin, end = door_edges(values)
+    radius = values["agent.radius"][:, None]
+    passages = np.stack([begin + radius, end - radius], axis=2)
+    reach = values["wall.thickness"] / 2 + values["agent.radius"]
+    return Doors(
+        vertical=(values["wall.axis"] == 1)[:, None],
+        band=np.stack([values["wall.position"] - reach, values["wall.position"] + reach], axis=1),
+        passages=np.where((begin < SIZE)[..., None], passages, np.nan),
+    )
+
+
+def next_point(position: Array, goal: Array, doors: Doors) -> tuple[Array, Array]:
     """The next corner of the shortest way from `position` to `goal`, and the length of that way.
 
     Args:
         position: centres of the agents, (N, 2), free.
         goal: where they go, (N, 2), free.
-        values: stacked factors of `geometry.SHAPE`.
+        doors: of the N episodes.
 
     Returns:
         Points (N, 2) that a straight free line reaches, and lengths (N,), in world units.
     """
-    vertical = (values["wall.axis"] == 1)[:, None]
-    here = np.where(vertical, position, position[:, ::-1])
-    there = np.where(vertical, goal, goal[:, ::-1])
-    reach = values["wall.thickness"] / 2 + values["agent.radius"]
-    low, high = values["wall.position"] - reach, values["wall.position"] + reach
-    room, goal_room = _side(here, low, high), _side(there, low, high)
-    point, length = there.copy(), np.linalg.norm(there - here, axis=1)
+    here = np.where(doors.vertical, position, position[:, ::-1])
+    there = np.where(doors.vertical, goal, goal[:, ::-1])
+    room, goal_room = _side(here, doors.band), _side(there, doors.band)
+    point, length = there.copy(), _distance(there[:, 0] - here[:, 0], there[:, 1] - here[:, 1])
     parted = np.flatnonzero((room != goal_room) | (room == 0))
     if len(parted):
-        band, passages = np.stack([low, high], axis=1)[parted], _passages(values)[parted]
-        point[parted], length[parted] = _through_doors(here[parted], there[parted], band, passages)
-    return np.where(vertical, point, point[:, ::-1]), length
+        passages = doors.passages[parted]
+        point[parted], length[parted] = _through_doors(here[parted], there[parted], doors.band[parted], passages)
+    return np.where(doors.vertical, point, point[:, ::-1]), length
 
 
-def _side(point: Array, low: Array, high: Array) -> Array:
+def _side(point: Array, band: Array) -> Array:
     """The room of each point: -1 or 1, and 0 within the wall's band."""
-    return np.where(point[:, 0] <= low + _EXACT, -1, np.where(point[:, 0] >= high - _EXACT, 1, 0))
-
-
-def _passages(values: Mapping[str, Array]) -> Array:
-    """Where a centre fits through each door, along the wall: (N, 3, 2); NaN where there is no door."""
-    begin, end = door_edges(values)
-    radius = values["agent.radius"][:, None]
-    passages = np.stack([begin + radius, end - radius], axis=2)
-    return np.where((begin < SIZE)[..., None], passages, np.nan)
+    side: Array = (point[:, 0] >= band[:, 1] - _EXACT).astype(np.int64)
+    side[point[:, 0] <= band[:, 0] + _EXACT] = -1
+    return side
 
 
 def _through_doors(here: Array, there: Array, band: Array, passages: Array) -> tuple[Array, Array]:

@@ -271,12 +271,13 @@ class FactorSpace(Mapping[str, Factor]):
         required = self._required(tuple(severities))
 
         def draw(factor: Factor, attempt: int) -> Value:
-            rng = make_rng(seed, "factor", factor.name, attempt)
             if factor.name in severities:
-                return factor.sample_shift(severities[factor.name], rng)
+                return factor.sample_shift(severities[factor.name], make_rng(seed, "factor", factor.name, attempt))
             if factor.name in required:
                 return required[factor.name]
-            return factor.sample_train(rng) if factor.sampled else factor.default
+            if factor.sampled:
+                return factor.sample_train(make_rng(seed, "factor", factor.name, attempt))
+            return factor.default
 
         return self._draw(draw, {*severities, *(f.name for f in self.factors if f.sampled)})
 

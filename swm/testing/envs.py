@@ -129,7 +129,7 @@ def states(make_env: MakeEnv) -> None:
     for request in (None, "all"):
         _, info = reset(env, 2, request)
         list(play(env, {}, info, actions(env, 10)))
-        state, moves = env.get_state(), actions(env, 30, seed=1)
+        state, moves = env.get_state(), actions(env, 50, seed=1)
         require(state.dtype == np.float64 and state.ndim == 1, "get_state() is a float64 vector")
         expected = [shows(*row) for row in play(env, *env.observe(), moves)]
         env.set_state(state)

@@ -193,6 +193,29 @@ def test_the_presets_differ_in_shadows() -> None:
         Renderer(model, (96, 96), camera=0, preset="fas")  # type: ignore[arg-type]
 
 
+def test_floors_of_many_squares_look_the_same_and_leave_the_model_alone() -> None:
+    pictures = []
+    for spacing in ("0.1", "0.02"):
+        model = mujoco.MjModel.from_xml_string(SCENE.replace('size="2 2 0.1"', f'size="2 2 {spacing}"'))
+        data = mujoco.MjData(model)
+        mujoco.mj_forward(model, data)
+        pictures.append(Renderer(model, (96, 96), camera=0).render(data).astype(int))
+        assert model.geom_size[0, 2] == float(spacing)
+    assert np.abs(pictures[0] - pictures[1]).mean() < 1.0
+
+
+def test_the_full_preset_is_what_mujoco_shows() -> None:
+    code = DRAW + (
+        "with mujoco.Renderer(model, 120, 120) as own:\n"
+        "    own.update_scene(data, camera=0)\n"
+        "    expected = own.render()\n"
+        "full = Renderer(model, (120, 120), camera=0, preset='full')\n"
+        "assert np.array_equal(full.render(data), expected)\n"
+    )
+    done = run_python(code, MUJOCO_GL="egl")
+    assert done.returncode == 0, done.stderr
+
+
 def test_closing_frees_what_opengl_holds() -> None:
     code = DRAW + (
         "from pathlib import Path\n"

@@ -93,11 +93,12 @@ def test_rectangles_fill_the_walls_without_overlap_and_pictures_show_them(maze: 
     assert area == pytest.approx((np.outer(width, width) * solid).sum())
     centre = (edges[1:] + edges[:-1]) / 2
     x, y = np.meshgrid(centre, centre)
-    inside = ((x[..., None] > pieces[:, 0]) & (x[..., None] < pieces[:, 2])) & (
+    inside: Array = ((x[..., None] > pieces[:, 0]) & (x[..., None] < pieces[:, 2])) & (
         (y[..., None] > pieces[:, 1]) & (y[..., None] < pieces[:, 3])
     )
     wide = np.outer(width, width) > 1e-9
-    assert np.array_equal(inside.any(axis=2)[wide], solid[wide])
+    covered: Array = inside.sum(axis=2)
+    assert np.array_equal(covered[wide], solid[wide]), "each solid part is in exactly one rectangle"
     picture = arena.draw(values, (64, 48))[0, ..., 0].astype(np.float64)
     border = SIZE**2 - (SIZE - 2 * layouts.BORDER) ** 2
     assert picture.mean() / 255 == pytest.approx((area + border) / SIZE**2, abs=2e-3)

@@ -13,8 +13,11 @@ from swm.core.registry import load_target
 from swm.envs import ENVS, make, make_executor, make_expert
 from swm.envs.two_room.factors import SUCCESS_DISTANCE
 
+IDS = [pytest.param(env_id, marks=pytest.mark.slow) if row.nightly else env_id for env_id, row in ENVS.items()]
+PAGES = Path(__file__).parents[2] / "docs" / "environments"
 
-@pytest.mark.parametrize("env_id", ENVS)
+
+@pytest.mark.parametrize("env_id", IDS)
 def test_rows_name_what_exists_and_gymnasium_makes_it(env_id: str) -> None:
     row = ENVS[env_id]
     for target in (row.target, row.native, row.expert):
@@ -39,9 +42,20 @@ def test_the_documented_factors_and_the_success_radius_are_the_real_ones() -> No
             assert documented == f"{factor.space.low:g} to {factor.space.high:g}"
 
 
+@pytest.mark.parametrize("env_id", IDS)
+def test_the_page_of_a_family_names_the_id_and_every_factor(env_id: str) -> None:
+    family = ENVS[env_id].target.split(".")[2].partition(":")[0]
+    if family == "quantize":
+        pytest.skip("its factors are those of the environment inside")
+    text = (PAGES / f"{family}.md").read_text()
+    assert env_id in text
+    missing = [name for name in make(env_id, image_size=32).factors if f"`{name}`" not in text]
+    assert not missing, f"docs/environments/{family}.md does not name {missing}"
+
+
 def _table(page: str) -> dict[str, list[str]]:
     """Factor -> kind, default and range, as a page of the documentation has them."""
-    text = (Path(__file__).parents[2] / "docs" / "environments" / f"{page}.md").read_text()
+    text = (PAGES / f"{page}.md").read_text()
     return {
         line.split("|")[1].strip(" `"): line.split("|")[2:5] for line in text.splitlines() if line.startswith("| `")
     }

@@ -30,7 +30,7 @@ def oracle() -> TwoRoomExpert:
 def budget(record: EpisodeRecord) -> float:
     """Steps for the shortest way at the agent's speed, with a tenth and some steps of lag to spare."""
     values = stack([record.variation])
-    _, length = route.next_point(record.observation["state"][:1, :2], record.goal[None], values)
+    _, length = route.next_point(record.observation["state"][:1, :2], record.goal[None], route.doors(values))
     return float(1.1 * length[0] / record.variation["agent.speed"] + 10 / record.variation["agent.drag"])
 
 
@@ -91,7 +91,7 @@ def test_the_way_is_the_shortest_one() -> None:
         variation = FACTORS.resolve(sorted(names), seed)
         values = stack([variation])
         start, goal = variation["agent.position"], variation["target.position"]
-        _, length = route.next_point(start[None], goal[None], values)
+        _, length = route.next_point(start[None], goal[None], route.doors(values))
         reach = variation["wall.thickness"] / 2 + variation["agent.radius"]
         low, high = variation["wall.position"] - reach, variation["wall.position"] + reach
         if not (start[0] <= low and goal[0] >= high):
