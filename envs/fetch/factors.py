@@ -124,10 +124,10 @@ def _object(task: Task, model: mujoco.MjModel) -> tuple[Factor, ...]:
     turn = Factor(
         name="object.angle",
         kind="task",
-        space=scalar(-np.pi, np.pi),
+        space=scalar(-np.pi / 4, np.pi / 4),
         default=0.0,
         unit="rad",
-        summary="how far the box is turned at the start",
+        summary="how far the box is turned at the start; a square repeats after a quarter turn",
     )
     return (*always, turn)
 

@@ -3,9 +3,9 @@
 from swm.envs.row import EnvRow
 
 _TASKS = {
-    "FetchReach": ("reach", "Bring the gripper of a robot arm to a place in the air."),
     "FetchPush": ("push", "Push a box over a table to a place."),
     "FetchSlide": ("slide", "Hit a puck so that it slides to a place that is mostly out of reach."),
+    "FetchReach": ("reach", "Bring the gripper of a robot arm to a place in the air."),
     "FetchPickAndPlace": ("pick_and_place", "Pick up a box and bring it to a place on the table or in the air."),
 }
 
@@ -18,7 +18,6 @@ def _row(task: str, reward: str, summary: str, nightly: bool) -> EnvRow:
         expert="swm.envs.fetch.expert:FetchExpert",
         expert_kwargs={"task": task},
         oracle={"noise": 0.0, "random_prob": 0.0},
-        noop=(0.0, 0.0, 0.0, 0.0),
         max_episode_steps=50,
         success_radius=0.05,
         unit="m",
