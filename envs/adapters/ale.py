@@ -8,7 +8,7 @@ import numpy as np
 from swm.core.errors import InvalidValueError
 from swm.core.protocols import Array
 from swm.envs.adapters.anchored import AnchoredBackend
-from swm.envs.adapters.backend import AnyEnv, Transition, inner_of
+from swm.envs.adapters.backend import AnyEnv, Backend, Transition, inner_of
 
 _BYTES = 6
 """Of a saved state in each float64, which holds 48 bits exactly."""
@@ -16,14 +16,17 @@ _LENGTH = 256
 """The numbers of a saved state are a multiple of this, since its bytes vary by some dozens."""
 
 
-class AleBackend(AnchoredBackend):
-    """A game of the Arcade Learning Environment; the random numbers of its sticky actions are in its state."""
+class AleBackend(Backend):
+    """A game of the Arcade Learning Environment with sticky actions: restored by playing its actions again.
+
+    The emulator can save its state, but not which action it executed last, and a sticky action repeats that one.
+    """
 
     def __init__(self, env: AnyEnv, image_size: tuple[int, int]) -> None:
         """Take over `env`.
 
         Raises:
-            InvalidValueError: the number of frames per step is random, so that a state does not decide the rest.
+            InvalidValueError: the number of frames per step is random, drawn outside of the emulator.
         """
         super().__init__(env, image_size)
         game = inner_of(env)
@@ -43,8 +46,8 @@ class AleBackend(AnchoredBackend):
         return ram
 
     def picture(self) -> Array:
-        """The screen, which restoring the emulator does not bring back: that of the reset is kept."""
-        if self.at_reset and self._start is not None:
+        """The screen; that of the reset is kept, because restoring the emulator does not bring it back."""
+        if self.steps == 0 and self._start is not None:
             return self._start[2]
         screen: Array = self._ale.getScreenRGB()
         return screen
@@ -55,6 +58,7 @@ class AleBackend(AnchoredBackend):
             super().reset(seed)
             self._start = self.save_simulator(), self.last, self._ale.getScreenRGB()
         else:
+            self._ale.reset_game()
             self.load_simulator(self._start[0])
             self.restart(self._start[1])
 
@@ -67,6 +71,16 @@ class AleBackend(AnchoredBackend):
         saved: Any = ale_py.ALEState.__new__(ale_py.ALEState)
         saved.__setstate__(unpack(state))
         self._ale.restoreState(saved)
+
+
+class PlainAleBackend(AleBackend, AnchoredBackend):
+    """A game without sticky actions, whose emulator's state decides what follows."""
+
+
+def make_ale_backend(env: AnyEnv, image_size: tuple[int, int]) -> AleBackend:
+    """Choose by whether the game's actions are sticky."""
+    sticky = inner_of(env).ale.getFloat("repeat_action_probability") > 0
+    return (AleBackend if sticky else PlainAleBackend)(env, image_size)
 
 
 def pack(data: bytes) -> Array:

@@ -5,6 +5,7 @@ belongs to the last step and is not part of what it saves; taking the step again
 """
 
 from abc import abstractmethod
+from dataclasses import replace
 
 import numpy as np
 
@@ -32,20 +33,10 @@ class AnchoredBackend(Backend):
     def load_simulator(self, state: Array) -> None:
         """Put the simulator into a state of `save_simulator`."""
 
-    def reset(self, seed: int) -> None:
-        """Begin the episode of `seed`."""
-        super().reset(seed)
-        self.restart(self.last)
-
     def restart(self, first: Transition) -> None:
         """Note that the simulator is where the episode began, with `first`."""
-        self.steps, self.last, self._kind, self._anchor = 0, first, _RESET, None
-        self._action = np.zeros(self.action_space.shape or ())
-
-    @property
-    def at_reset(self) -> bool:
-        """Whether no step was taken since the reset."""
-        return self._kind == _RESET
+        super().restart(first)
+        self._kind, self._anchor, self._action = _RESET, None, np.zeros(self.action_space.shape or ())
 
     def step(self, action: Array) -> None:
         """Save the simulator's state, and take one step."""
@@ -75,9 +66,10 @@ class AnchoredBackend(Backend):
         if kind == _STEPPED:
             self.step(action)
         else:
-            self._kind, self._anchor = kind, anchor.copy()
+            self.placed()
         self.steps = steps
 
     def placed(self) -> None:
-        """Note that the simulator was put into another state from outside."""
+        """Note that the simulator was put into another state from outside, and that the episode goes on."""
         self._kind, self._anchor = _PLACED, self.save_simulator()
+        self.last = replace(self.last, reward=0.0, terminated=False, truncated=False)

@@ -22,7 +22,7 @@ from swm.envs.adapters.flatten import Flattener
 
 AnyEnv = gymnasium.Env[Any, Any]
 _BACKENDS = {
-    "ale_py.": "swm.envs.adapters.ale:AleBackend",
+    "ale_py.": "swm.envs.adapters.ale:make_ale_backend",
     "gymnasium.envs.mujoco.": "swm.envs.adapters.gym_mujoco:GymMujocoBackend",
     "minigrid.": "swm.envs.adapters.grid:GridBackend",
 }
@@ -102,11 +102,16 @@ class Backend:
     def reset(self, seed: int) -> None:
         """Begin the episode of `seed`."""
         observation, info = self.env.reset(seed=seed)
-        self.seed, self.steps, self.last, self._actions = seed, 0, Transition(observation, info), []
+        self.seed = seed
+        self.restart(Transition(observation, info))
+
+    def restart(self, first: Transition) -> None:
+        """Note that the environment is where the episode began, with `first`."""
+        self.steps, self.last, self._actions = 0, first, []
 
     def step(self, action: Array) -> None:
-        """Take one step with a checked action, and remember it."""
-        self._actions.append(np.array(action, np.float64))
+        """Take one step with a checked action, and remember it as the environment takes it."""
+        self._actions.append(np.asarray(self._native(action), np.float64).reshape(np.shape(action)))
         self.play(action)
 
     def play(self, action: Array) -> None:
@@ -139,7 +144,9 @@ class Backend:
         if len(saved) % width or not steps <= len(saved) // width >= _CAPACITY:
             raise ShapeError("state", f"the actions of {steps} steps, {width} numbers each", saved.shape)
         actions = saved.reshape(-1, *shape)[:steps]
-        if not all(self.env.action_space.contains(self._native(action)) for action in actions):
+        natives = [self._native(action) for action in actions]
+        exact = all(np.array_equal(np.ravel(native), np.ravel(a)) for native, a in zip(natives, actions, strict=True))
+        if not exact or not all(map(self.env.action_space.contains, natives)):
             raise InvalidValueError("state: an action in it is not one of this environment.")
         taken = np.reshape(self._actions, (-1, *shape))
         if seed != self.seed or not np.array_equal(taken, actions[: len(taken)]):

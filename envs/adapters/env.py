@@ -19,7 +19,8 @@ from swm.envs.base import FactoredEnv
 
 _MARK = 2.7021597764222976e16
 """Begins every state of `AdaptedEnv.get_state`: no environment shows this number."""
-_HEAD = 7
+_HEAD = 5
+"""Numbers of a state before those of the backend: the mark, the seed in two, the steps, the rule's verdict."""
 
 
 class AdaptedEnv(FactoredEnv):
@@ -130,13 +131,13 @@ class AdaptedEnv(FactoredEnv):
     # --------------------------------------------------------------------------------- the state
 
     def get_state(self) -> Array:
-        """Seed, steps, how the episode ended or succeeded, and what restores it: float64."""
+        """Seed, steps, whether the success rule held, and what restores the rest: float64."""
         self._check_begun()
         return self._save()
 
     def _save(self) -> Array:
-        last, seed, steps = self._backend.last, self._backend.seed, self._backend.steps
-        head = [_MARK, seed >> 32, seed & 0xFFFFFFFF, steps, last.terminated, last.truncated, self._judged]
+        seed = self._backend.seed
+        head = [_MARK, seed >> 32, seed & 0xFFFFFFFF, self._backend.steps, self._judged]
         return np.concatenate([np.array(head, np.float64), self._backend.save()])
 
     def set_state(self, state: Array) -> None:
@@ -167,7 +168,7 @@ class AdaptedEnv(FactoredEnv):
             raise InvalidValueError("state: its first numbers are not those of get_state().")
         high, low, steps = (int(number) for number in head[:3])
         self._backend.load(state[_HEAD:], high << 32 | low, steps)
-        self._judged = bool(head[5])
+        self._judged = bool(head[3])
 
     # ---------------------------------------------------------------------------------- the goal
 

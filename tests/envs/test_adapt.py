@@ -2,7 +2,7 @@
 
 import pickle
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 import swm
 from swm.core.errors import InvalidValueError, ShapeError, UnknownNameError
 from swm.core.protocols import Array
+from swm.core.spaces import sample_action
 from swm.envs import ENVS, adapt, make, make_executor
 from swm.envs.adapters.ale import pack, unpack
 from swm.envs.adapters.backend import convert_actions
@@ -29,6 +30,7 @@ from swm.policy import make_policy
 from swm.testing import ENV_LAWS, check_env
 
 PONG, GRID, PENDULUM, HOPPER = "gym:ALE/Pong-v5", "gym:MiniGrid-DoorKey-6x6-v0", "gym:Pendulum-v1", "gym:Hopper-v5"
+PLAIN = {"repeat_action_probability": 0.0}
 ADAPTED: dict[str, dict[str, Any]] = {
     PONG: {"goal": "state", "radius": 30.0, "goal_steps": 10},
     GRID: {"goal": ("agent.x", "agent.y"), "radius": 0.5},
@@ -190,14 +192,23 @@ class Counter(gymnasium.Env[Array, Any]):
         return np.array([self.count, self.noise])
 
     def render(self) -> Any:
-        return np.full((20, 30, 3), 40 * abs(self.count), np.uint8)
+        return np.full((20, 30, 3), min(40 * abs(self.count), 255), np.uint8)
 
 
-@pytest.mark.parametrize("env_id", [PONG, GRID, PENDULUM, HOPPER, "counter"])
-def test_a_state_continues_in_a_copy_in_another_episode(env_id: str) -> None:
-    made = [adapt(Counter) if env_id == "counter" else make(env_id) for _ in range(2)]
+STATES: dict[str, Callable[[], FactoredEnv]] = {
+    **{env_id: partial(make, env_id) for env_id in (GRID, PENDULUM, HOPPER)},
+    "plain Pong": partial(make, PONG, env_kwargs=PLAIN),
+    "sticky Breakout": partial(make, "gym:ALE/Breakout-v5", env_kwargs={"repeat_action_probability": 0.8}),
+    "counter": lambda: adapt(Counter),
+}
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_a_state_continues_in_a_copy_in_another_episode(name: str) -> None:
+    made = [STATES[name]() for _ in range(2)]
     rng = np.random.default_rng(0)
-    moves: list[Any] = [made[0].action_space.sample() for _ in range(12)]
+    space = made[0].action_space
+    moves = [sample_action(space, rng) if name != PENDULUM else rng.uniform(-2, 2, 1) for _ in range(12)]
     made[0].reset(seed=1)
     made[1].reset(seed=2**40)
     made[1].step(moves[0])
@@ -223,6 +234,10 @@ def test_observed_states_are_restored_where_they_decide_what_follows() -> None:
     once = hopper.step(np.ones(3))[0]["state"]
     hopper.set_state(state)
     assert np.array_equal(hopper.step(np.ones(3))[0]["state"], once)
+    while not hopper.step(-np.ones(3))[2]:
+        pass
+    hopper.set_state(placed)
+    assert not hopper.step(np.ones(3))[2]
     hopper.set_state(first["state"])
     assert np.array_equal(hopper.observe()[0]["state"], first["state"])
     counter = adapt(Counter)
@@ -236,8 +251,8 @@ def test_observed_states_are_restored_where_they_decide_what_follows() -> None:
 
 def test_wrong_states_are_refused() -> None:
     for env, faults in (
-        (adapt(Counter), ((1, 0.5), (3, -1.0), (3, 1e9), (7, 0.5))),
-        (make(PONG), ((1, 0.5), (3, -1.0), (7, 3.0), (9, -1.0), (10, 0.5))),
+        (adapt(Counter), ((1, 0.5), (3, -1.0), (3, 1e9), (5, 0.5))),
+        (make(PONG, env_kwargs=PLAIN), ((1, 0.5), (3, -1.0), (5, 3.0), (7, -1.0), (8, 0.5))),
     ):
         env.reset(seed=0)
         env.step(ONE)
