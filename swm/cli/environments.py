@@ -12,12 +12,21 @@ from swm.cli.output import cell, show_json, show_table, span
 from swm.core.errors import UnknownNameError
 
 
+_PIPED = 120
+"""Characters per line where the output is no terminal."""
+_MORE = """\
+extra: what pip install 'swm[EXTRA]' adds; native: all copies are stepped in one call; steps: of an episode.
+swm factors ID shows what may vary. gym:ID is any environment of Gymnasium, for example gym:ALE/Pong-v5.
+"""
+"""What is said below the table."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Envs:
     """List the environments."""
 
     match: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="TEXT", help_behavior_hint="")] = ""
-    """Only the ids that contain this, for example Cube."""
+    """Only those whose id or summary contains this, for example Cube."""
     json: bool = False
     """Print JSON instead of a table."""
 
@@ -31,18 +40,19 @@ class Envs:
                 "extra": row.extra or "",
                 "native": row.native is not None,
                 "expert": row.expert is not None,
-                "step limit": row.max_episode_steps,
+                "steps": row.max_episode_steps,
                 "summary": row.summary,
             }
             for env_id, row in envs.ENVS.items()
-            if self.match.lower() in env_id.lower()
+            if self.match.lower() in f"{env_id} {row.summary}".lower()
         ]
         if not rows:
             raise UnknownNameError("environment", self.match, envs.ENVS)
         if self.json:
             show_json(rows)
         else:
-            show_table("Environments", rows)
+            show_table(f"Environments: {len(rows)} of {len(envs.ENVS)}", rows, _PIPED)
+            print(_MORE)
         return 0
 
 
@@ -74,8 +84,10 @@ class Factors:
         ]
         if self.json:
             show_json(rows)
+        elif not rows:
+            print(f"{self.env} has no factors; swm.envs.make(..., visual='all') adds visual ones.")
         else:
-            show_table(f"Factors of {self.env}", [_readable(row) for row in rows])
+            show_table(f"Factors of {self.env}", [_readable(row) for row in rows], _PIPED)
         return 0
 
 
