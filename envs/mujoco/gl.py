@@ -3,8 +3,8 @@
 There is one context per process, whatever the number of renderers. A block of `current` has it to
 itself and gives it back at the end, so that any thread may draw, one at a time.
 
-The environment variable ``MUJOCO_GL`` chooses: ``egl`` (the default; OSMesa where EGL does not
-work), ``osmesa`` or ``glfw`` (those alone).
+The environment variable ``MUJOCO_GL`` chooses: ``egl`` (the default on Linux; OSMesa where EGL does
+not work), ``osmesa`` or ``glfw`` (those alone; the default elsewhere is ``glfw``).
 """
 
 import atexit
@@ -13,19 +13,19 @@ import ctypes.util
 import functools
 import importlib
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-os.environ.setdefault("MUJOCO_GL", "egl")
-
 import mujoco
 
 from swm.core.errors import SwmError
 
-_ORDER = {"": ("egl", "osmesa"), "egl": ("egl", "osmesa"), "osmesa": ("osmesa",), "glfw": ("glfw",)}
+_DEFAULT = ("egl", "osmesa") if sys.platform == "linux" else ("glfw",)
+_ORDER = {"": _DEFAULT, "egl": ("egl", "osmesa"), "osmesa": ("osmesa",), "glfw": ("glfw",)}
 _GL_RENDERER = 0x1F01
 _GL_FLOAT = 0x1406
 _OSMESA_RGBA = 0x1908
@@ -115,7 +115,7 @@ def gl_context() -> GLContext:
     Raises:
         SwmError: there is no OpenGL here.
     """
-    wanted = os.environ["MUJOCO_GL"].lower()
+    wanted = os.environ.get("MUJOCO_GL", "").lower()
     if wanted not in _ORDER:
         raise SwmError(f"MUJOCO_GL={wanted} leaves no OpenGL to draw with; unset it, or set it to egl, osmesa or glfw.")
     problems = []

@@ -85,7 +85,10 @@ def _physical(model: mujoco.MjModel) -> Iterator[ModelFactor]:
     joints = element_names(model, "joint")
     if model.opt.gravity.any():
         yield physics.gravity(model)
-        yield physics.gravity_tilt(model)
+        if not (model.tendon_limited.astype(bool) & (model.tendon_range[:, 0] == 0)).any():
+            yield physics.gravity_tilt(
+                model
+            )  # a slack tendon is drawn as it hangs, so that the first picture would tell
     yield from _made(lambda: physics.friction(model, "contact.friction"))
     for group, bodies in _grouped(names, moved).items():
         yield physics.mass(model, f"{group}.mass", bodies)
@@ -113,7 +116,6 @@ def _surfaces(model: mujoco.MjModel, seen: frozenset[int]) -> Iterator[ModelFact
     if floors:
         material = element_names(model, "material")[model.geom_matid[floors[0]]]
         texture = _texture(model, int(model.geom_matid[floors[0]]))
-        yield appearance.reflectance(model, "floor.reflectance", material, limits=(0.0, 0.8))
         if texture is not None:
             yield from _made(lambda: appearance.pattern_colors(model, "floor.pattern", texture))
             yield from _made(lambda: appearance.pattern_size(model, "floor.pattern.size", material))
