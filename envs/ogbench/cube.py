@@ -59,7 +59,7 @@ class CubeEnv(ManipulationEnv):
 
     ## Starting State
     Each episode draws where the effector and the cubes start and where the cubes belong, within
-    OGBench's bounds, the cubes clear of each other. ``task`` chooses one of OGBench's five
+    OGBench's bounds, the cubes at least 0.085 m apart. ``task`` chooses one of OGBench's five
     evaluation tasks instead, some of which have stacks, with OGBench's noise of 1 cm at the start.
 
     ## Episode End

@@ -10,6 +10,9 @@ _SOLVED = 0.03
 _ON_TOP = 0.03
 """A cube nearer than this in the plane and higher stands on the other one, in m."""
 _ROOM = 0.02
+"""A place is occupied if less than this is free between the cubes there, in m."""
+_FREE = 0.1
+"""How far a place to put a cube aside should be from all others, in m."""
 _TRIES = 200
 
 
@@ -50,7 +53,7 @@ def free_place(view: View, cube: int, places: Array, low: Array, high: Array, rn
         )
         if gap > best_gap:
             best, best_gap = place, gap
-        if gap > 0.1:
+        if gap > _FREE:
             break
     return np.append(best, view.half[cube])
 

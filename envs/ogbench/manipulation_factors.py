@@ -8,19 +8,19 @@ from gymnasium import spaces
 
 from swm.core.factors import Constraint, Factor
 from swm.core.protocols import Array
-from swm.core.spaces import Value, rgb, scalar, shift_rgb, vector
+from swm.core.spaces import Value, rgb, scalar, shift_box, shift_rgb, vector
 from swm.envs.mujoco import appearance, physics, scene
 from swm.envs.mujoco.elements import geoms_of
 from swm.envs.mujoco.factor import ModelFactor
-from swm.envs.ogbench.places import HALF, Column, Places, clearance
+from swm.envs.ogbench.places import HALF, Column, Places, distances
 
 Bounds = tuple[Sequence[float], Sequence[float]]
 """The lowest and the highest value of each component."""
 
 MOVED = 0.08
 """In each episode some object starts at least this far from its goal, in m: twice the distance of success."""
-_GAP = 0.02
-"""Free space between the circles around two cubes, in m."""
+APART = 0.085
+"""Between the centres of cubes, in m: so that the largest ones do not touch, however they are turned."""
 _NOISE = 0.01
 """OGBench's noise of the start positions in its evaluation tasks, in m."""
 _YAW, _YAW_TRAIN = np.pi / 4, 0.6
@@ -156,6 +156,7 @@ def _placement(which: str, places: Places, column: Column, full: Bounds, train: 
         train=ranges,
         default=default,
         sampled=True,
+        shift=None if count == 1 else _shift_one_cube,
         unit="m",
         summary=f"where each cube is at the {which}, x and y",
     )
@@ -174,17 +175,17 @@ def _placement(which: str, places: Places, column: Column, full: Bounds, train: 
 
 
 def cube_constraints(places: Places) -> tuple[Constraint, ...]:
-    """Cubes stand clear of each other at the start and at the goal, but for those that a task puts together."""
+    """Cubes do not touch at the start and at the goal, but for those that a task puts together."""
 
     def clear(which: str, column: Column) -> Constraint:
-        pairs = ~np.eye(places.count, dtype=np.bool_)
-        apart, name = pairs if places.task is None else pairs & column.far_apart(), f"cube.{which}_position"
-
-        def holds(values: Mapping[str, Value]) -> bool:
-            half = np.broadcast_to(values["cube.size"], places.count)
-            return bool((clearance(np.reshape(values[name], (-1, 2)), half)[apart] >= _GAP).all())
-
-        return Constraint((name, "cube.size"), holds, f"the cubes of {name} have {_GAP:g} m of free space between them")
+        pairs, name = ~np.eye(places.count, dtype=np.bool_), f"cube.{which}_position"
+        if places.task is not None:
+            pairs &= distances(column.position) >= APART
+        return Constraint(
+            (name,),
+            lambda values: bool((distances(values[name])[pairs] >= APART).all()),
+            f"the cubes of {name} are at least {APART:g} m apart",
+        )
 
     if places.count == 1:
         return ()
@@ -216,3 +217,12 @@ def _shift_colors(full: spaces.Box, train: spaces.Box, severity: float, rng: np.
         for f, g, a, b in zip(full.low, full.high, train.low, train.high, strict=True)
     ]
     return np.stack([shift_rgb(f, t, severity, rng) for f, t in rows])
+
+
+def _shift_one_cube(full: spaces.Box, train: spaces.Box, severity: float, rng: np.random.Generator) -> Value:
+    """Shift the position of one cube, which leaves room for the others."""
+    positions = rng.uniform(train.low, train.high)
+    cube = rng.integers(len(positions))
+    bounds = (vector(space.low[cube], space.high[cube]) for space in (full, train))
+    positions[cube] = shift_box(*bounds, severity, rng)
+    return positions

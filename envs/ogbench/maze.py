@@ -13,12 +13,32 @@ from swm.core.factors import Variation
 from swm.core.protocols import Array
 from swm.core.seeding import make_rng
 from swm.envs.mujoco.env import MujocoEnv
-from swm.envs.mujoco.render import Preset
+from swm.envs.mujoco.render import Preset, Renderer
 from swm.envs.ogbench.build import copy_maze
-from swm.envs.ogbench.maze_factors import ant_factors, look_factors, place_factors, places_differ, point_factors
+from swm.envs.ogbench.maze_factors import (
+    UNIT,
+    WALL,
+    ant_factors,
+    look_factors,
+    place_factors,
+    places_differ,
+    point_factors,
+)
 
 _STEP = 0.2
 """How far OGBench's point moves by a full action, in m."""
+_CELL_PIXELS = {"medium": 5, "large": 3, "giant": 2}
+"""Pixels of a cell in a picture of 32 by 32."""
+_SAMPLES = 224
+"""A picture whose smaller side is shorter is drawn finer and averaged, in pixels."""
+
+
+class _FineRenderer(Renderer):
+    """Averages over more samples: the edges of walls lie along the pixels, and all of them jump at once."""
+
+    def __init__(self, model: mujoco.MjModel, image_size: tuple[int, int], **kwargs: Any) -> None:
+        super().__init__(model, image_size, **kwargs)
+        self._grid = -(-_SAMPLES // min(image_size))
 
 
 class MazeEnv(MujocoEnv):
@@ -82,7 +102,7 @@ class MazeEnv(MujocoEnv):
         self._cells = np.argwhere(self._original.maze_map == 0)
         ends = [None if task is None else self._number(tasks[task - 1][f"{end}_ij"]) for end in ("init", "goal")]
         self._is_ant = agent == "ant"
-        camera = _from_above(self._original.custom_camera)
+        camera = _from_above(self._original.custom_camera, maze, len(self._original.maze_map), model.vis.global_.fovy)
         super().__init__(
             model,
             [
@@ -98,6 +118,7 @@ class MazeEnv(MujocoEnv):
             constraints=(places_differ(),),
             scratch_fields=("geom_pos",),
         )
+        self.renderer = _FineRenderer(model, self.image_size, camera=camera, preset=preset)
         self.success_radius = float(self._original._goal_tol)
         self._marker = model.geom("target").id
         if not self._is_ant:
@@ -165,9 +186,11 @@ class MazeEnv(MujocoEnv):
         return self._pose_at(self.place(number, offset.sample_train(rng)))
 
 
-def _from_above(original: mujoco.MjvCamera) -> mujoco.MjvCamera:
-    """OGBench's camera, a little farther away, so that the border shows."""
+def _from_above(original: mujoco.MjvCamera, maze: str, rows: int, fovy: float) -> mujoco.MjvCamera:
+    """OGBench's camera, moved so that the tops of walls end where pixels do."""
     camera = mujoco.MjvCamera()
-    camera.lookat, camera.distance = original.lookat, 1.1 * original.distance
+    span = 32 * UNIT / _CELL_PIXELS[maze]
+    camera.lookat, camera.distance = original.lookat, WALL + span / 2 / np.tan(np.radians(fovy / 2))
+    camera.lookat[1] += UNIT / 2 * (rows % 2)
     camera.azimuth, camera.elevation = original.azimuth, original.elevation
     return camera

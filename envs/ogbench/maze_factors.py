@@ -13,8 +13,8 @@ from swm.core.spaces import Value, scalar, vector
 from swm.envs.mujoco import appearance, physics, scene
 from swm.envs.mujoco.factor import ModelFactor
 
-UNIT = 4.0
-"""Side of a cell, in m."""
+UNIT, WALL = 4.0, 2.0
+"""Side of a cell and height of its walls, in m."""
 _NOISE, _REACH = 1.0, 1.2
 """OGBench's noise around the centre of a cell, and the farthest from there that is clear of the walls, in m."""
 _HELD_OUT = 5
@@ -86,7 +86,7 @@ def look_factors(model: mujoco.MjModel, camera: mujoco.MjvCamera) -> list[Factor
             name="wall.height",
             kind="geometric",
             space=scalar(1.0, 4.0),
-            default=2.0,
+            default=WALL,
             unit="m",
             summary="height of the walls",
             edit=raise_walls,

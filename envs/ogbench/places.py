@@ -13,8 +13,6 @@ HALF = 0.02
 """Half of a cube's side by default, in m."""
 _SAME_COLUMN = 0.03
 """Cubes whose centres are nearer than this in the plane stand on each other, in m."""
-_NEAR = 0.09
-"""Cubes that a task puts nearer than this to each other may be so in its variations, in m."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,20 +29,15 @@ class Column:
     @classmethod
     def of(cls, centers: Array) -> "Column":
         """The layout of cubes of the default size with these centres (N, 3)."""
-        below = (_distances(centers[:, :2]) < _SAME_COLUMN) & (centers[:, None, 2] > centers[None, :, 2])
+        below = (distances(centers[:, :2]) < _SAME_COLUMN) & (centers[:, None, 2] > centers[None, :, 2])
         level = below.sum(axis=1)
         return cls(position=centers[:, :2].copy(), level=level, base=centers[:, 2] - HALF * (2 * level + 1))
 
     def heights(self, position: Array, half: Array) -> Array:
         """Heights (N,) of the centres at `position` (N, 2), for cubes with half sides `half` (N,); in m."""
-        below = (_distances(position) < _SAME_COLUMN) & (self.level[:, None] > self.level[None, :])
+        below = (distances(position) < _SAME_COLUMN) & (self.level[:, None] > self.level[None, :])
         heights: Array = self.base + half + below @ (2 * half)
         return heights
-
-    def far_apart(self) -> Array:
-        """Which pairs do not stand near each other, (N, N)."""
-        apart: Array = _distances(self.position) >= _NEAR
-        return apart
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,14 +81,8 @@ def make_places(tasks: Sequence[Mapping[str, Any]], task: int | None) -> Places:
     )
 
 
-def clearance(position: Array, half: Array) -> Array:
-    """The gaps between the circles around N cubes, (N, N), in m; negative where they could touch."""
-    reach = np.sqrt(2.0) * half
-    gaps: Array = _distances(position) - reach[:, None] - reach[None, :]
-    return gaps
-
-
-def _distances(position: Array) -> Array:
+def distances(position: Array) -> Array:
+    """Between N cubes at `position` (N, 2): (N, N), in m."""
     apart = position[:, None] - position[None, :]
     distance: Array = np.sqrt((apart**2).sum(axis=-1))
     return distance

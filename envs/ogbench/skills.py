@@ -55,9 +55,9 @@ def act(view: View, position: Array, yaw: float, grip: float) -> Array:
     """The action towards a pose of the effector and a closing of the gripper."""
     turn = (yaw - view.yaw + np.pi) % (2 * np.pi) - np.pi
     move = _GAIN * np.append((position - view.effector) / _STEP, turn / _TURN)
-    fastest = np.abs(move[:3]).max()
-    move[:3] /= max(1.0, fastest)
-    return np.clip(np.append(move, _GRIP_GAIN * (grip - view.closing)), -1.0, 1.0)
+    move[:3] /= max(1.0, np.abs(move[:3]).max())
+    action: Array = np.clip(np.append(move, _GRIP_GAIN * (grip - view.closing)), -1.0, 1.0)
+    return action
 
 
 def reach(
