@@ -85,10 +85,9 @@ def _physical(model: mujoco.MjModel) -> Iterator[ModelFactor]:
     joints = element_names(model, "joint")
     if model.opt.gravity.any():
         yield physics.gravity(model)
+        # a slack tendon is drawn as it hangs, so that the first picture would tell the direction of gravity
         if not (model.tendon_limited.astype(bool) & (model.tendon_range[:, 0] == 0)).any():
-            yield physics.gravity_tilt(
-                model
-            )  # a slack tendon is drawn as it hangs, so that the first picture would tell
+            yield physics.gravity_tilt(model)
     yield from _made(lambda: physics.friction(model, "contact.friction"))
     for group, bodies in _grouped(names, moved).items():
         yield physics.mass(model, f"{group}.mass", bodies)
