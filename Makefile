@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export MUJOCO_GL ?= egl
 
-.PHONY: help install demo test slow check format bench bench-data wheel clean
+.PHONY: help install demo test slow check format bench bench-data bench-envs wheel clean
 
 help:  ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,12 +39,15 @@ format: install  ## Format and fix what can be fixed
 	$(BIN)/ruff format .
 
 bench: install  ## Measure the recorder, the writer, object stores and the planner
-	for each in $(filter-out tests/bench/bench_data.py tests/bench/bench_memory.py,$(wildcard tests/bench/bench_*.py)); do \
+	for each in $(filter-out $(addprefix tests/bench/bench_,data.py memory.py envs.py),$(wildcard tests/bench/bench_*.py)); do \
 		$(BIN)/python $$each || exit 1; done
 
 bench-data: install  ## Compare formats and loaders, beside PEER=PYTHON and LEROBOT=PYTHON if given; watch memory
 	$(BIN)/python tests/bench/bench_data.py $(if $(PEER),--peer $(PEER)) $(if $(LEROBOT),--lerobot $(LEROBOT))
 	$(BIN)/python tests/bench/bench_memory.py
+
+bench-envs: install  ## Record every family of environments, beside PEER=PYTHON if given
+	$(BIN)/python tests/bench/bench_envs.py $(if $(PEER),--peer $(PEER))
 
 wheel: install  ## Build the wheel and the sdist into dist/
 	$(BIN)/python -m build

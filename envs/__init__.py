@@ -1,9 +1,9 @@
-"""envs."""
+"""Environments with factors of variation: the table of all, and the ways to make one or N of them."""
 
 if __name__ != "swm.envs":
     raise ImportError(f"import this package as swm.envs, not as {__name__!r}")
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,57 +11,84 @@ import gymnasium
 
 from swm.core.errors import InvalidValueError, UnknownNameError
 from swm.core.protocols import Executor, Policy
-from swm.core.registry import Registry, load_target
+from swm.core.registry import load_target
+from swm.envs.adapters.rows import Environments
 from swm.envs.base import FactoredEnv, check_image_size
-from swm.envs.classic import rows as classic
-from swm.envs.dmc import rows as dmc
-from swm.envs.fetch import rows as fetch
-from swm.envs.ogbench import rows as ogbench
-from swm.envs.piecewise import rows as piecewise
-from swm.envs.point_maze import rows as point_maze
-from swm.envs.push_t import rows as push_t
+from swm.envs.classic.rows import ROWS as CLASSIC
+from swm.envs.dmc.rows import ROWS as DMC
+from swm.envs.fetch.rows import ROWS as FETCH
+from swm.envs.ogbench.rows import ROWS as OGBENCH
+from swm.envs.piecewise.rows import ROWS as PIECEWISE
+from swm.envs.point_maze.rows import ROWS as POINT_MAZE
+from swm.envs.push_t.rows import ROWS as PUSH_T
+from swm.envs.quantize_rows import ROWS as QUANTIZED
 from swm.envs.row import EnvRow as EnvRow
-from swm.envs.two_room import rows as two_room
+from swm.envs.two_room.rows import ROWS as TWO_ROOM
 
 if TYPE_CHECKING:
+    from swm.envs.adapters.adapt import adapt as adapt
+    from swm.envs.adapters.visual import VisualConfig as VisualConfig
+    from swm.envs.adapters.visual_env import with_visual_factors as with_visual_factors
+    from swm.envs.adapters.visual_schedule import Schedule as Schedule
     from swm.envs.mujoco.factorize import factorize as factorize
 
-ENVS: Registry[EnvRow] = Registry(
+if TYPE_CHECKING:
+    from swm.envs.adapters.adapt import adapt as adapt
+    from swm.envs.adapters.visual import VisualConfig as VisualConfig
+    from swm.envs.adapters.visual_env import with_visual_factors as with_visual_factors
+    from swm.envs.adapters.visual_schedule import Schedule as Schedule
+
+ENVS = Environments(
     "environment",
     {
-        **two_room.ROWS,
-        **push_t.ROWS,
-        **point_maze.ROWS,
-        **piecewise.ROWS,
-        **classic.ROWS,
-        **dmc.ROWS,
-        **ogbench.ROWS,
-        **fetch.ROWS,
+        **TWO_ROOM,
+        **PUSH_T,
+        **POINT_MAZE,
+        **PIECEWISE,
+        **CLASSIC,
+        **DMC,
+        **OGBENCH,
+        **FETCH,
+        **QUANTIZED,
     },
     "swm.envs",
 )
-"""Every environment: id -> row. Each family keeps its rows in its own ``rows.py``."""
+"""Every environment: id -> row. Each family keeps its rows in its own ``rows.py``.
+
+``"gym:<id>"`` is any environment that Gymnasium can make, for example ``"gym:ALE/Pong-v5"``.
+"""
 
 EXECUTORS = ("native", "process", "inline")
 """The ways to step N environments: one NumPy call, worker processes, or a loop in this process."""
 
 
-def make(env_id: str, **kwargs: Any) -> FactoredEnv:
+def make(env_id: str, *, visual: "str | Sequence[str] | VisualConfig | None" = None, **kwargs: Any) -> FactoredEnv:
     """Make one environment, without wrappers.
 
     Args:
         env_id: a key of `ENVS`.
+        visual: visual factors to add: names, ``"all"``, or a `VisualConfig`; None is none.
         kwargs: arguments of the environment, for example ``image_size``.
 
     Raises:
-        UnknownNameError: no environment has this id.
+        UnknownNameError: no environment or visual factor has this name.
     """
     env: FactoredEnv = ENVS.load(env_id)(**{**ENVS[env_id].kwargs, **kwargs})
-    return env
+    if visual is None:
+        return env
+    from swm.envs.adapters.visual_env import with_visual_factors
+
+    return with_visual_factors(env, visual)
 
 
 def make_executor(
-    env_id: str, num_envs: int, image_size: int | tuple[int, int], executor: str = "native", **kwargs: Any
+    env_id: str,
+    num_envs: int,
+    image_size: int | tuple[int, int],
+    executor: str = "native",
+    *,
+    visual: "str | Sequence[str] | VisualConfig | None" = None,
+    **kwargs: Any,
 ) -> Executor:
     """Make N environments that are stepped together.
 
@@ -70,10 +97,11 @@ def make_executor(
         num_envs: how many, at least 1.
         image_size: pixels of square pictures, or (height, width); each from 16 to 1024.
         executor: one of `EXECUTORS`; the episodes are the same with each.
+        visual: visual factors to add, as in `make`.
         kwargs: further arguments of the environment.
 
     Raises:
-        UnknownNameError: no environment or executor has this name.
+        UnknownNameError: no environment, executor or visual factor has this name.
         InvalidValueError: `image_size` or `num_envs` is not allowed, or the environment has no
             native executor.
     """
@@ -85,8 +113,12 @@ def make_executor(
         if row.native is None:
             raise InvalidValueError(f"{env_id} has no native executor; use executor='process' or 'inline'.")
         made = load_target(row.native)(num_envs, size, **{**row.kwargs, **kwargs})
+        if visual is not None:
+            from swm.envs.adapters.visual_executor import VisualExecutor
+
+            made = VisualExecutor(made, visual)
         return made
-    make_env = partial(make, env_id, image_size=size, **kwargs)
+    make_env = partial(make, env_id, image_size=size, visual=visual, **kwargs)
     if executor == "inline":
         from swm.envs.executors.inline import InlineExecutor
 
@@ -111,9 +143,25 @@ def make_expert(env_id: str, **kwargs: Any) -> Policy:
     """
     row = ENVS[env_id]
     if row.expert is None:
-        raise InvalidValueError(f"{env_id} has no expert.")
+        raise InvalidValueError(f"{env_id} has no expert; use the policy 'random', or one of your own.")
     policy: Policy = load_target(row.expert)(**{**row.expert_kwargs, **kwargs})
     return policy
+
+
+_LAZY = {
+    "factorize": "swm.envs.mujoco.factorize:factorize",
+    "adapt": "swm.envs.adapters.adapt:adapt",
+    "with_visual_factors": "swm.envs.adapters.visual_env:with_visual_factors",
+    "VisualConfig": "swm.envs.adapters.visual:VisualConfig",
+    "Schedule": "swm.envs.adapters.visual_schedule:Schedule",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """What needs more than NumPy is imported when it is asked for."""
+    if name in _LAZY:
+        return load_target(_LAZY[name])
+    raise AttributeError(f"module 'swm.envs' has no attribute {name!r}")
 
 
 def _register(rows: Mapping[str, EnvRow]) -> None:
@@ -128,12 +176,3 @@ def _register(rows: Mapping[str, EnvRow]) -> None:
 
 
 _register(ENVS)
-
-
-def __getattr__(name: str) -> Any:
-    """`factorize`, which needs MuJoCo, is imported when it is asked for."""
-    if name == "factorize":
-        from swm.envs.mujoco.factorize import factorize
-
-        return factorize
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

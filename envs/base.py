@@ -137,6 +137,10 @@ class FactoredEnv(gymnasium.Env[dict[str, Array], Array], ABC):
     def goal_pixels(self) -> Array:
         """What the environment would show at its goal: (height, width, 3) uint8."""
 
+    def _truncated(self) -> bool:
+        """Whether the environment itself cut the episode off; a step limit is the caller's."""
+        return False
+
     # -------------------------------------------------------------------------- what all of them do
 
     @property
@@ -192,7 +196,7 @@ class FactoredEnv(gymnasium.Env[dict[str, Array], Array], ABC):
         """
         self._check_begun()
         reward, terminated = self._advance(check_actions(self.action_space, action))
-        return self._observe(), reward, terminated, False, self._info()
+        return self._observe(), reward, terminated, self._truncated(), self._info()
 
     def render(self) -> Array | None:
         """The current picture, (height, width, 3) uint8; None without a render mode."""

@@ -9,9 +9,12 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
+from importlib.util import find_spec
 from typing import Literal
 
 GL_PACKAGES = "libegl1 libgl1 libegl-mesa0 libgl1-mesa-dri libosmesa6"
+_MODULES = {"dmc": "dm_control", "ogbench": "ogbench", "robotics": "gymnasium_robotics", "atari": "ale_py"}
+"""Extra of an environment -> the module that it installs."""
 _RENDER = """
 import mujoco
 model = mujoco.MjModel.from_xml_string(
@@ -131,6 +134,16 @@ def _video() -> Check:
     return Check(name="video", status="ok", detail=f"PyAV {av.__version__} with H.264")
 
 
+def _envs() -> Check:
+    from swm.envs import ENVS
+
+    missing = [extra for extra, module in _MODULES.items() if find_spec(module) is None]
+    if not missing:
+        return Check(name="envs", status="ok", detail=f"{len(ENVS)} environments and Atari")
+    detail = f"the optional environments of {', '.join(missing)} are not installed"
+    return Check(name="envs", status="ok", detail=detail, fix=f"if wanted: pip install 'swm[{','.join(missing)}]'")
+
+
 def check_gl(backend: str) -> Check:
     """Render one MuJoCo picture off screen, in a process of its own.
 
@@ -159,4 +172,5 @@ CHECKS: dict[str, Callable[[], Check]] = {
     "lance": _lance,
     "jpeg": _jpeg,
     "video": _video,
+    "envs": _envs,
 }

@@ -47,34 +47,65 @@ class EpisodeRecord:
     """Shape (T + 1,)."""
 
 
+_FIRST_ROWS = 512
+"""Rows that are reserved at first; the system gives memory only for those that are written."""
+
+
+class _Rows:
+    """Rows of equal shape that come one by one, copied into one array."""
+
+    def __init__(self, first: Any, most: int) -> None:
+        self._array = np.empty((min(most, _FIRST_ROWS), *first.shape), first.dtype)
+        self._most, self._count = most, 0
+        self.add(first)
+
+    def add(self, row: Any) -> None:
+        if self._count == len(self._array):
+            longer = np.empty((min(self._most, 2 * self._count), *self._array.shape[1:]), self._array.dtype)
+            longer[: self._count] = self._array
+            self._array = longer
+        self._array[self._count] = row
+        self._count += 1
+
+    def array(self) -> Array:
+        """All rows, without what was reserved in excess if that is much."""
+        rows = self._array[: self._count]
+        return rows if 2 * self._count >= len(self._array) else rows.copy()
+
+
 class _Slot:
     """The running episode of one environment."""
 
     def __init__(self, index: int, request: EpisodeRequest, step: StepBatch, row: int, keep: Sequence[str]) -> None:
-        self.index, self.request, self.row, self.keep = index, request, row, keep
+        self.index, self.request, self.row = index, request, row
         self.variation, self.goal = step.variation[row], step.goal[row].copy()
-        self.rows: dict[str, list[Any]] = {name: [] for name in ("action", "reward", "terminated", "truncated")}
-        self.observation: dict[str, list[Array]] = {name: [] for name in keep}
-        self.success: list[bool] = []
-        self.distance: list[float] = []
-        self._see(step)
-
-    def _see(self, step: StepBatch) -> None:
-        for name in self.keep:
-            self.observation[name].append(step.observation[name][self.row])
-        self.success.append(bool(step.success[self.row]))
-        self.distance.append(float(step.distance[self.row]))
+        self.length = 0
+        states = request.max_steps + 1
+        self._observation = {name: _Rows(step.observation[name][row], states) for name in keep}
+        self._outcome = {name: _Rows(getattr(step, name)[row], states) for name in ("success", "distance")}
+        self._transition: dict[str, _Rows] = {}
 
     def add(self, action: Array, step: StepBatch) -> bool:
         """Add one transition; return whether it was the last."""
-        self._see(step)
-        length = len(self.rows["action"]) + 1
-        terminated = bool(step.terminated[self.row])
-        truncated = bool(step.truncated[self.row]) or (length >= self.request.max_steps and not terminated)
-        self.rows["action"].append(action.copy())
-        self.rows["reward"].append(float(step.reward[self.row]))
-        self.rows["terminated"].append(terminated)
-        self.rows["truncated"].append(truncated)
+        row = self.row
+        self.length += 1
+        terminated = bool(step.terminated[row])
+        truncated = bool(step.truncated[row]) or (self.length >= self.request.max_steps and not terminated)
+        for name, rows in self._observation.items():
+            rows.add(step.observation[name][row])
+        for name, rows in self._outcome.items():
+            rows.add(getattr(step, name)[row])
+        transition = {
+            "action": action,
+            "reward": step.reward[row],
+            "terminated": np.bool_(terminated),
+            "truncated": np.bool_(truncated),
+        }
+        for name, value in transition.items():
+            if self.length == 1:
+                self._transition[name] = _Rows(value, self.request.max_steps)
+            else:
+                self._transition[name].add(value)
         return terminated or truncated
 
     def record(self) -> EpisodeRecord:
@@ -82,13 +113,8 @@ class _Slot:
             request=self.request,
             variation=self.variation,
             goal=self.goal,
-            observation={name: np.stack(rows) for name, rows in self.observation.items()},
-            action=np.stack(self.rows["action"]),
-            reward=np.array(self.rows["reward"]),
-            terminated=np.array(self.rows["terminated"]),
-            truncated=np.array(self.rows["truncated"]),
-            success=np.array(self.success),
-            distance=np.array(self.distance),
+            observation={name: rows.array() for name, rows in self._observation.items()},
+            **{name: rows.array() for name, rows in (self._transition | self._outcome).items()},
         )
 
 

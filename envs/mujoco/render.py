@@ -37,6 +37,10 @@ _FACES = ((128, {"numslices": 16, "numstacks": 8}), (256, {"numslices": 20, "num
 _MAX_GEOMS = 2000
 
 
+_WIDEST_SPOT, _NO_SPOT = 90.0, 180.0
+"""OpenGL refuses the angles of light cones between these, and then keeps the one of the light before."""
+
+
 class Renderer:
     """Draws one model from one camera at one size."""
 
@@ -62,6 +66,7 @@ class Renderer:
         if preset not in PRESETS:
             raise UnknownNameError("rendering preset", preset, PRESETS)
         self._model, self._image_size, self.preset = model, image_size, preset
+        model.light_cutoff[model.light_cutoff > _WIDEST_SPOT] = _NO_SPOT
         self._grid = -(-_SMALLEST_SIDE // min(image_size))
         self.scene = mujoco.MjvScene(model, maxgeom=_MAX_GEOMS)
         self.scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = preset == "full"

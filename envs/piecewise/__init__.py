@@ -1,1 +1,1 @@
-"""Piecewise: move a point through zones that push it aside."""
+"""Navigation in an arena whose zones each push the agent another way: rules, environment and expert."""

@@ -1,1 +1,1 @@
-"""PointMaze: move a point through a maze."""
+"""Navigation in grid mazes: layouts, rules, environment and expert."""

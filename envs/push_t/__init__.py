@@ -1,1 +1,1 @@
-"""PushT: push a T-shaped block to a goal pose (pymunk)."""
+"""Pushing a block to a pose: shapes, factors, contact physics, pictures, the environment and its expert."""

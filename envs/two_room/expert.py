@@ -1,136 +1,30 @@
-"""The scripted expert of the two-room task: through the best door to the goal, then on to random places."""
+"""The scripted expert of the two-room task: through the best door to the goal."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
-from swm.core.errors import InvalidValueError
-from swm.core.protocols import Array, Mask, StepBatch
-from swm.core.seeding import derive_seed
-from swm.envs.two_room import counter_rng, geometry, route
-from swm.envs.two_room.factors import FACTORS
-from swm.envs.two_room.geometry import SIZE
-
-_ARRIVED = 6.0
-"""An aim is reached below this distance, in world units; well within the success distance."""
-_CANDIDATES = 16
-_MOTION = ("agent.speed", "agent.drag")
+from swm.core.protocols import Array
+from swm.core.spaces import Value
+from swm.envs.arena.expert import ArenaExpert
+from swm.envs.two_room import route
+from swm.envs.two_room.env import ARENA
 
 
-class TwoRoomExpert:
-    """Implements `swm.core.protocols.Policy` from the state and the factors alone.
+class TwoRoomExpert(ArenaExpert):
+    """Takes the shortest way through any of the doors, at any place and direction of the wall."""
 
-    It takes the shortest way through any of the doors, at any place and direction of the wall, and
-    accounts for the agent's speed and drag. Once at the goal it goes on to random places, so that
-    long episodes stay varied. Everything random in an episode is a function of its seed and of the
-    number of steps taken: it does not depend on the other environments.
-    """
-
-    needs_goal_pixels = False
-
-    def __init__(
-        self, *, noise: float = 0.5, random_prob: float = 0.05, random_steps: int = 5, wander: bool = True
-    ) -> None:
-        """Set how far it strays; ``noise=0, random_prob=0, wander=False`` is the oracle.
-
-        Args:
-            noise: standard deviation of the noise added to each component of the action.
-            random_prob: probability per step that a uniformly random action begins.
-            random_steps: steps for which a random action is held.
-            wander: whether to go on to random places once at the goal; otherwise it stays there.
-
-        Raises:
-            InvalidValueError: a number is out of range.
-        """
-        if noise < 0 or not 0 <= random_prob <= 1 or random_steps < 1:
-            raise InvalidValueError(
-                f"noise={noise!r}, random_prob={random_prob!r}, random_steps={random_steps!r}: "
-                "noise must be at least 0, random_prob in [0, 1], random_steps at least 1."
-            )
-        self.noise, self.random_prob, self.random_steps, self.wander = noise, random_prob, random_steps, wander
-        self._make_room(0)
+    def __init__(self, **exploration: Any) -> None:
+        """See `ArenaExpert` for the arguments."""
+        super().__init__(ARENA, **exploration)
 
     def _make_room(self, count: int) -> None:
-        """Make empty arrays for `count` environments."""
-        self._values = geometry.stack([FACTORS.default()] * count, (*geometry.SHAPE, *_MOTION))
-        self._key, self._time, self._held = np.zeros((3, count), np.int64)
-        """The key of each episode's random numbers, its steps, and how many more hold the random action."""
-        self._random_action, self._aim = np.zeros((2, count, 2))
-        """The random action of each episode, and where each is going."""
+        super()._make_room(count)
+        self._doors = route.doors(self._values)
 
-    def describe(self) -> dict[str, Any]:
-        """Name and parameters."""
-        return {
-            "name": "TwoRoomExpert",
-            "noise": self.noise,
-            "random_prob": self.random_prob,
-            "random_steps": self.random_steps,
-            "wander": self.wander,
-        }
+    def _remember(self, rows: Array, variations: Sequence[Mapping[str, Value]]) -> None:
+        super()._remember(rows, variations)
+        self._doors = route.doors(self._values)
 
-    def begin(self, step: StepBatch, seeds: Sequence[int], mask: Mask, goal_pixels: Array | None) -> None:
-        """See `Policy.begin`."""
-        rows = np.flatnonzero(mask)
-        if len(self._key) != len(mask):
-            self._make_room(len(mask))
-        if not len(rows):
-            return
-        for name, value in geometry.stack([step.variation[row] for row in rows], tuple(self._values)).items():
-            self._values[name][rows] = value
-        self._key[rows] = [derive_seed(int(seeds[row]), "policy", "TwoRoomExpert") for row in rows.tolist()]
-        self._time[rows] = 0
-        self._held[rows] = 0
-        self._aim[rows] = step.goal[rows]
-
-    def act(self, step: StepBatch, mask: Mask) -> Array:
-        """See `Policy.act`."""
-        rows = np.flatnonzero(mask)
-        state = step.observation["state"]
-        if self.wander:
-            self._choose_aims(rows, state[:, :2], step.goal)
-        actions = np.zeros((len(mask), 2), np.float32)
-        actions[rows] = self._explore(rows, self._steer(rows, state[rows]))
-        self._time[rows] += 1
-        return actions
-
-    def _choose_aims(self, rows: Array, position: Array, goal: Array) -> None:
-        """Give those that have arrived a random free place as their next aim."""
-        arrived = rows[np.linalg.norm(position[rows] - self._aim[rows], axis=1) < _ARRIVED]
-        if not len(arrived):
-            return
-        obstacles = geometry.obstacles({name: self._values[name][arrived] for name in geometry.SHAPE})
-        drawn = counter_rng.uniform(self._stream(arrived, 2), self._time[arrived], 2 * _CANDIDATES)
-        places = drawn.reshape(-1, 2) * SIZE
-        depth = geometry.depth_inside(places, obstacles[np.repeat(np.arange(len(arrived)), _CANDIDATES)])
-        free = depth.reshape(-1, _CANDIDATES) <= 0
-        first = places.reshape(-1, _CANDIDATES, 2)[np.arange(len(arrived)), free.argmax(axis=1)]
-        self._aim[arrived] = np.where(free.any(axis=1, keepdims=True), first, goal[arrived])
-
-    def _steer(self, rows: Array, state: Array) -> Array:
-        """The command that reaches the next point of the way soonest, given speed and drag."""
-        values = {name: value[rows] for name, value in self._values.items()}
-        point, _ = route.next_point(state[:, :2], self._aim[rows], values)
-        drag = values["agent.drag"][:, None]
-        wanted = point - state[:, :2] - (1 - drag) * state[:, 2:]
-        command = wanted / (drag * values["agent.speed"][:, None])
-        steered: Array = command / np.maximum(1.0, np.abs(command).max(axis=1, keepdims=True))
-        return steered
-
-    def _explore(self, rows: Array, command: Array) -> Array:
-        """Hold random actions now and then, and add noise."""
-        if self.random_prob > 0:
-            drawn = counter_rng.uniform(self._stream(rows, 0), self._time[rows], 3)
-            starts = (self._held[rows] == 0) & (drawn[:, 0] < self.random_prob)
-            self._random_action[rows[starts]] = 2 * drawn[starts, 1:] - 1
-            self._held[rows] = np.where(starts, self.random_steps, self._held[rows])
-            random = self._held[rows] > 0
-            command = np.where(random[:, None], self._random_action[rows], command)
-            self._held[rows] -= random
-        if self.noise > 0:
-            command = command + self.noise * counter_rng.normal(self._stream(rows, 1), self._time[rows], 2)
-        return np.clip(command, -1.0, 1.0)
-
-    def _stream(self, rows: Array, purpose: int) -> Array:
-        """Keys of independent streams for each purpose of an episode."""
-        return self._key[rows] ^ purpose
+    def _next_point(self, rows: Array, position: Array) -> Array:
+        point, _ = route.next_point(position, self._aim[rows], self._doors[rows])
+        return point

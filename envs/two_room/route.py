@@ -6,11 +6,13 @@ the wall.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
 from swm.core.protocols import Array
-from swm.envs.two_room.geometry import SIZE, door_edges
+from swm.envs.arena.geometry import SIZE
+from swm.envs.two_room.geometry import door_edges
 
 _CLEARANCE = 1.0
 """How far a way stays from the sides of a door where there is room, in world units."""
@@ -18,41 +20,61 @@ _EXACT = 1e-6
 """Distances below this one count as none."""
 
 
-def next_point(position: Array, goal: Array, values: Mapping[str, Array]) -> tuple[Array, Array]:
+@dataclass(frozen=True, kw_only=True)
+class Doors:
+    """Walls and doors as the centres of N agents meet them."""
+
+    vertical: Array
+    """Whether the wall is vertical, (N, 1)."""
+    band: Array
+    """Where the wall begins and ends, across it, (N, 2)."""
+    passages: Array
+    """Where a centre fits through each door, along the wall: (N, 3, 2); NaN where there is no door."""
+
+    def __getitem__(self, rows: Array) -> "Doors":
+        return Doors(vertical=self.vertical[rows], band=self.band[rows], passages=self.passages[rows])
+
+
+def doors(values: Mapping[str, Array]) -> Doors:
+    """The doors of N episodes; `values` are stacked factors of `geometry.SHAPE`."""
+    begin, end = door_edges(values)
+    radius = values["agent.radius"][:, None]
+    passages = np.stack([begin + radius, end - radius], axis=2)
+    reach = values["wall.thickness"] / 2 + values["agent.radius"]
+    return Doors(
+        vertical=(values["wall.axis"] == 1)[:, None],
+        band=np.stack([values["wall.position"] - reach, values["wall.position"] + reach], axis=1),
+        passages=np.where((begin < SIZE)[..., None], passages, np.nan),
+    )
+
+
+def next_point(position: Array, goal: Array, doors: Doors) -> tuple[Array, Array]:
     """The next corner of the shortest way from `position` to `goal`, and the length of that way.
 
     Args:
         position: centres of the agents, (N, 2), free.
         goal: where they go, (N, 2), free.
-        values: stacked factors of `geometry.SHAPE`.
+        doors: of the N episodes.
 
     Returns:
         Points (N, 2) that a straight free line reaches, and lengths (N,), in world units.
     """
-    vertical = (values["wall.axis"] == 1)[:, None]
-    here = np.where(vertical, position, position[:, ::-1])
-    there = np.where(vertical, goal, goal[:, ::-1])
-    reach = values["wall.thickness"] / 2 + values["agent.radius"]
-    low, high = values["wall.position"] - reach, values["wall.position"] + reach
-    point, length = _through_doors(here, there, np.stack([low, high], axis=1), _passages(values))
-    room, goal_room = _side(here, low, high), _side(there, low, high)
-    direct = (room == goal_room) & (room != 0)
-    point = np.where(direct[:, None], there, point)
-    length = np.where(direct, np.linalg.norm(there - here, axis=1), length)
-    return np.where(vertical, point, point[:, ::-1]), length
+    here = np.where(doors.vertical, position, position[:, ::-1])
+    there = np.where(doors.vertical, goal, goal[:, ::-1])
+    room, goal_room = _side(here, doors.band), _side(there, doors.band)
+    point, length = there.copy(), _distance(there[:, 0] - here[:, 0], there[:, 1] - here[:, 1])
+    parted = np.flatnonzero((room != goal_room) | (room == 0))
+    if len(parted):
+        passages = doors.passages[parted]
+        point[parted], length[parted] = _through_doors(here[parted], there[parted], doors.band[parted], passages)
+    return np.where(doors.vertical, point, point[:, ::-1]), length
 
 
-def _side(point: Array, low: Array, high: Array) -> Array:
+def _side(point: Array, band: Array) -> Array:
     """The room of each point: -1 or 1, and 0 within the wall's band."""
-    return np.where(point[:, 0] <= low + _EXACT, -1, np.where(point[:, 0] >= high - _EXACT, 1, 0))
-
-
-def _passages(values: Mapping[str, Array]) -> Array:
-    """Where a centre fits through each door, along the wall: (N, 3, 2); NaN where there is no door."""
-    begin, end = door_edges(values)
-    radius = values["agent.radius"][:, None]
-    passages = np.stack([begin + radius, end - radius], axis=2)
-    return np.where((begin < SIZE)[..., None], passages, np.nan)
+    side: Array = (point[:, 0] >= band[:, 1] - _EXACT).astype(np.int64)
+    side[point[:, 0] <= band[:, 0] + _EXACT] = -1
+    return side
 
 
 def _through_doors(here: Array, there: Array, band: Array, passages: Array) -> tuple[Array, Array]:
@@ -63,41 +85,51 @@ def _through_doors(here: Array, there: Array, band: Array, passages: Array) -> t
     """
     slack = np.minimum(_CLEARANCE, (passages[..., 1] - passages[..., 0]) / 2)
     begin, end = passages[..., 0] + slack, passages[..., 1] - slack
-    inside, goal_inside = (((p[:, 0] > band[:, 0]) & (p[:, 0] < band[:, 1]))[:, None] for p in (here, there))
-    here3, there3 = (
-        np.broadcast_to(here[:, None], (*begin.shape, 2)),
-        np.broadcast_to(there[:, None], (*begin.shape, 2)),
-    )
-    enter_at, leave_at = (np.clip(p[:, :1], band[:, :1], band[:, 1:]) for p in (here, there))
+    low, high = band[:, :1], band[:, 1:]
+    across, along, goal_across, goal_along = here[:, :1], here[:, 1:], there[:, :1], there[:, 1:]
+    inside, goal_inside = (across > low) & (across < high), (goal_across > low) & (goal_across < high)
+    enter_at, leave_at = _clip(across, low, high), _clip(goal_across, low, high)
 
-    def leave_from(start: Array) -> Array:
-        along = np.clip(_crossing(start, there3, leave_at), begin, end)
-        return _points(leave_at, np.where(goal_inside, there3[..., 1], along))
+    def leave_from(start_across: Array, start_along: Array) -> Array:
+        crossing = _crossing(start_across, start_along, goal_across, goal_along, leave_at)
+        return np.where(goal_inside, goal_along, _clip(crossing, begin, end))
 
-    ahead = np.where(inside, here3[..., 1], _crossing(here3, leave_from(here3), enter_at))
-    enter = _points(enter_at, np.where(inside, ahead, np.clip(ahead, begin, end)))
-    leave = leave_from(enter)
-    length = sum(np.linalg.norm(b - a, axis=2) for a, b in ((here3, enter), (enter, leave), (leave, there3)))
+    guess = leave_from(across, along)
+    ahead = np.where(inside, along, _crossing(across, along, leave_at, guess, enter_at))
+    enter = np.where(inside, ahead, _clip(ahead, begin, end))
+    leave = leave_from(enter_at, enter)
+    length = _distance(across - enter_at, along - enter) + _distance(enter_at - leave_at, enter - leave)
+    length = length + _distance(leave_at - goal_across, leave - goal_along)
     usable = ~np.isnan(begin)
-    for within, along in ((inside, here3[..., 1]), (goal_inside, there3[..., 1])):
-        usable &= ~within | ((along > passages[..., 0] - _EXACT) & (along < passages[..., 1] + _EXACT))
+    for within, where in ((inside, along), (goal_inside, goal_along)):
+        usable &= ~within | ((where > passages[..., 0] - _EXACT) & (where < passages[..., 1] + _EXACT))
     length = np.where(usable, length, np.inf)
     rows, door = np.arange(len(here)), length.argmin(axis=1)
-    turns = np.abs(enter[..., 1] - ahead) > _EXACT
-    point = np.where(turns[..., None], enter, leave)[rows, door]
+    turns = (np.abs(enter - ahead) > _EXACT)[rows, door]
+    point = np.where(turns, [enter_at[:, 0], enter[rows, door]], [leave_at[:, 0], leave[rows, door]]).T
     # in one door with the goal in another: first leave by the nearer face
-    nearer = np.where(2 * here[:, 0] < band.sum(axis=1), band[:, 0], band[:, 1])
     stuck = np.isinf(length[rows, door])
-    return np.where(stuck[:, None], _points(nearer, here[:, 1]), point), length[rows, door]
+    if stuck.any():
+        nearer = np.where(2 * across < low + high, low, high)
+        point = np.where(stuck[:, None], np.hstack([nearer, along]), point)
+    return point, length[rows, door]
 
 
-def _points(across: Array, along: Array) -> Array:
-    return np.stack(np.broadcast_arrays(across, along), axis=-1)
+def _clip(value: Array, low: Array, high: Array) -> Array:
+    """`numpy.clip`, with less ado."""
+    clipped: Array = np.minimum(np.maximum(value, low), high)
+    return clipped
 
 
-def _crossing(start: Array, end: Array, across: Array) -> Array:
-    """Where the lines from `start` to `end` (N, 3, 2) meet the coordinate `across`, along the wall."""
-    span = end[..., 0] - start[..., 0]
-    share = np.where(span == 0, 0.0, (across - start[..., 0]) / np.where(span == 0, 1.0, span))
-    crossing: Array = start[..., 1] + share * (end[..., 1] - start[..., 1])
+def _distance(across: Array, along: Array) -> Array:
+    distance: Array = np.sqrt(across * across + along * along)
+    return distance
+
+
+def _crossing(across: Array, along: Array, to_across: Array, to_along: Array, at: Array) -> Array:
+    """Where the lines between two points, coordinates (N, 1 or 3), meet the coordinate `at` (N, 1), along the wall."""
+    span = to_across - across
+    level = span == 0
+    share = np.where(level, 0.0, (at - across) / np.where(level, 1.0, span))
+    crossing: Array = along + share * (to_along - along)
     return crossing

@@ -5,7 +5,7 @@ from swm.envs.row import EnvRow
 ROWS = {
     "swm/TwoRoom-v0": EnvRow(
         target="swm.envs.two_room.env:TwoRoomEnv",
-        native="swm.envs.two_room.vector:TwoRoomVector",
+        native="swm.envs.two_room.env:TwoRoomVector",
         expert="swm.envs.two_room.expert:TwoRoomExpert",
         oracle={"noise": 0.0, "random_prob": 0.0, "wander": False},
         max_episode_steps=200,

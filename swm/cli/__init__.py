@@ -1,5 +1,6 @@
 """The command line: one console script, each command a dataclass whose fields are its options."""
 
+import os
 import sys
 import warnings
 from collections.abc import Sequence
@@ -55,6 +56,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SwmError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # the reader, for example head, has what it wants
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except OSError as error:
         text = f"{error.filename}: {error.strerror}" if error.filename and error.strerror else error
         print(f"error: {text}", file=sys.stderr)

@@ -2,18 +2,31 @@
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+import tyro
 
 from swm.cli.options import EnvId
 from swm.cli.output import cell, show_json, show_table, span
+from swm.core.errors import UnknownNameError
+
+
+_PIPED = 120
+"""Characters per line where the output is no terminal."""
+_MORE = """\
+extra: what pip install 'swm[EXTRA]' adds; native: all copies are stepped in one call; steps: of an episode.
+swm factors ID shows what may vary. gym:ID is any environment of Gymnasium, for example gym:ALE/Pong-v5.
+"""
+"""What is said below the table."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Envs:
     """List the environments."""
 
+    match: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="TEXT", help_behavior_hint="")] = ""
+    """Only those whose id or summary contains this, for example Cube."""
     json: bool = False
     """Print JSON instead of a table."""
 
@@ -24,17 +37,22 @@ class Envs:
         rows = [
             {
                 "id": env_id,
+                "extra": row.extra or "",
                 "native": row.native is not None,
                 "expert": row.expert is not None,
-                "step limit": row.max_episode_steps,
+                "steps": row.max_episode_steps,
                 "summary": row.summary,
             }
             for env_id, row in envs.ENVS.items()
+            if self.match.lower() in f"{env_id} {row.summary}".lower()
         ]
+        if not rows:
+            raise UnknownNameError("environment", self.match, envs.ENVS)
         if self.json:
             show_json(rows)
         else:
-            show_table("Environments", rows)
+            show_table(f"Environments: {len(rows)} of {len(envs.ENVS)}", rows, _PIPED)
+            print(_MORE)
         return 0
 
 
@@ -66,8 +84,10 @@ class Factors:
         ]
         if self.json:
             show_json(rows)
+        elif not rows:
+            print(f"{self.env} has no factors; swm.envs.make(..., visual='all') adds visual ones.")
         else:
-            show_table(f"Factors of {self.env}", [_readable(row) for row in rows])
+            show_table(f"Factors of {self.env}", [_readable(row) for row in rows], _PIPED)
         return 0
 
 

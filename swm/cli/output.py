@@ -18,19 +18,25 @@ def show_json(data: Any) -> None:
 
 _PIPED = 80
 """Width of tables that go to a file or another program."""
-_NARROW = 26
+_NARROW = 32
 """Columns of at most this many characters are never wrapped."""
 
 
-def show_table(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Print rows of the same keys; wide columns share what the narrow ones leave of the line."""
+def show_table(title: str, rows: Sequence[Mapping[str, Any]], piped: int = _PIPED) -> None:
+    """Print rows of the same keys; narrow columns are never wrapped, wide ones share the rest of the line.
+
+    Args:
+        title: printed above the rows.
+        rows: column name -> value, the same names in each row.
+        piped: characters per line where the output is no terminal.
+    """
     table = _table(title, show_header=True)
     for key in rows[0] if rows else ():
         width = max(len(cell(row[key])) for row in rows)
-        table.add_column(key, no_wrap=width <= _NARROW, overflow="fold")
+        table.add_column(key, min_width=width if width <= _NARROW else None, overflow="fold")
     for row in rows:
         table.add_row(*(cell(value) for value in row.values()))
-    _print(table)
+    _print(table, piped)
 
 
 def show_facts(title: str, facts: Mapping[str, Any]) -> None:
@@ -69,8 +75,8 @@ def _table(title: str, *, show_header: bool) -> "Table":
     )
 
 
-def _print(table: "Table") -> None:
+def _print(table: "Table", piped: int = _PIPED) -> None:
     from rich.console import Console
 
-    wide = None if sys.stdout.isatty() else _PIPED
+    wide = None if sys.stdout.isatty() else piped
     Console(highlight=False, markup=False, width=wide).print(table)

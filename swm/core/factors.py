@@ -144,6 +144,8 @@ class Constraint:
     holds: Callable[[Mapping[str, Value]], bool]
     message: str
     """What must hold, in words."""
+    redraw: tuple[str, ...] = ()
+    """Those of `names` to draw again when it does not hold; empty, or none of them drawn, is all of `names`."""
 
 
 @dataclass(frozen=True)
@@ -190,7 +192,7 @@ class FactorSpace(Mapping[str, Factor]):
         chosen: set[str] = set()
         for name in names:
             members = [f.name for f in self.factors if name in ("all", f.name, f.group)]
-            if not members:
+            if not members and name != "all":
                 raise UnknownNameError("factor or group of factors", name, [*self._index, *self.groups, "all"])
             chosen.update(members)
         return tuple(name for name in self._index if name in chosen)
@@ -269,12 +271,13 @@ class FactorSpace(Mapping[str, Factor]):
         required = self._required(tuple(severities))
 
         def draw(factor: Factor, attempt: int) -> Value:
-            rng = make_rng(seed, "factor", factor.name, attempt)
             if factor.name in severities:
-                return factor.sample_shift(severities[factor.name], rng)
+                return factor.sample_shift(severities[factor.name], make_rng(seed, "factor", factor.name, attempt))
             if factor.name in required:
                 return required[factor.name]
-            return factor.sample_train(rng) if factor.sampled else factor.default
+            if factor.sampled:
+                return factor.sample_train(make_rng(seed, "factor", factor.name, attempt))
+            return factor.default
 
         return self._draw(draw, {*severities, *(f.name for f in self.factors if f.sampled)})
 
@@ -289,7 +292,7 @@ class FactorSpace(Mapping[str, Factor]):
             broken = self._broken(values)
             if broken is None:
                 return Variation(values)
-            again = drawn.intersection(broken.names)
+            again = drawn.intersection(broken.redraw) or drawn.intersection(broken.names)
             if not again:
                 raise InvalidValueError(
                     f"these factor values exclude each other: {broken.message}; got {_show(broken, values)}."

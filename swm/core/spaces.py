@@ -51,24 +51,30 @@ def cast(space: spaces.Space[Any], value: Any, name: str) -> Value:
         InvalidValueError: the value has another shape, is not a number, or lies outside the space.
     """
     if isinstance(space, spaces.Discrete):
-        allowed = f"an integer from {space.start} to {space.start + space.n - 1}"
         array = np.asarray(value)
         if array.shape != () or not np.issubdtype(array.dtype, np.number) or array != np.floor(array):
-            raise InvalidValueError(f"factor {name!r}: got {value!r}, allowed is {allowed}.")
+            raise _refused(space, value, name)
         number = int(array)
         if not space.contains(number):
-            raise InvalidValueError(f"factor {name!r}: got {value!r}, allowed is {allowed}.")
+            raise _refused(space, value, name)
         return number
     assert isinstance(space, spaces.Box)
-    allowed = f"{space.dtype} of shape {space.shape} from {np.min(space.low)} to {np.max(space.high)}"
     try:
         wide = np.asarray(value, np.float64)
     except (TypeError, ValueError) as error:
-        raise InvalidValueError(f"factor {name!r}: got {value!r}, allowed is {allowed}.") from error
-    if wide.shape != space.shape or not np.all((wide >= space.low) & (wide <= space.high)):
-        raise InvalidValueError(f"factor {name!r}: got {value!r}, allowed is {allowed}.")
+        raise _refused(space, value, name) from error
+    if wide.shape != space.shape or not ((wide >= space.low) & (wide <= space.high)).all():
+        raise _refused(space, value, name)
     array = wide.astype(space.dtype)
     return array.item() if array.shape == () else array
+
+
+def _refused(space: spaces.Box | spaces.Discrete, value: Any, name: str) -> InvalidValueError:
+    if isinstance(space, spaces.Discrete):
+        allowed = f"an integer from {space.start} to {space.start + space.n - 1}"
+    else:
+        allowed = f"{space.dtype} of shape {space.shape} from {np.min(space.low)} to {np.max(space.high)}"
+    return InvalidValueError(f"factor {name!r}: got {value!r}, allowed is {allowed}.")
 
 
 def sample(space: spaces.Space[Any], rng: np.random.Generator) -> Value:

@@ -9,13 +9,14 @@ from typing import Any
 _LAZY = {
     "ENV_LAWS": "swm.testing.envs",
     "FORMAT_LAWS": "swm.testing.formats",
+    "ROW_LAWS": "swm.testing.rows",
     "check_env": "swm.testing.envs",
     "check_format": "swm.testing.formats",
     "check_solver": "swm.testing.solvers",
     "check_world_model": "swm.testing.models",
 }
 
-__all__ = ["ENV_LAWS", "FORMAT_LAWS", "check_env", "check_format", "check_solver", "check_world_model"]
+__all__ = ["ENV_LAWS", "FORMAT_LAWS", "ROW_LAWS", "check_env", "check_format", "check_solver", "check_world_model"]
 
 
 def __getattr__(name: str) -> Any:

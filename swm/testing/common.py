@@ -1,6 +1,9 @@
 """What the laws of environments share: playing episodes and comparing what they show."""
 
+import os
+import resource
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +12,7 @@ from gymnasium import spaces
 from swm.core.factors import Request, Variation
 from swm.core.protocols import Array
 from swm.core.spaces import sample_action
+from swm.envs import ENVS
 from swm.envs.base import FactoredEnv
 
 MakeEnv = Callable[..., FactoredEnv]
@@ -16,6 +20,12 @@ Row = tuple[Mapping[str, Array], tuple[float, bool, bool] | None, Mapping[str, A
 """Observation; reward, terminated, truncated; info."""
 
 _HOLD = 5
+
+
+def family(env_id: str) -> str:
+    """The family of an environment: the package or module below `swm.envs` where its class lives."""
+    parts = ENVS[env_id].target.partition(":")[0].split(".")
+    return parts[2] if parts[:2] == ["swm", "envs"] else parts[0]
 
 
 def require(condition: bool, law: str) -> None:
@@ -71,3 +81,18 @@ def equal(a: Any, b: Any) -> bool:
     if isinstance(a, np.ndarray):
         return isinstance(b, np.ndarray) and a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
     return type(a) is type(b) and bool(a == b)
+
+
+def average(picture: Array, size: int) -> Array:
+    """Area average of a square picture down to `size`, a divisor of its side: (size, size, 3) float64."""
+    block = len(picture) // size
+    averaged: Array = picture.reshape(size, block, size, block, 3).mean(axis=(1, 3))
+    return averaged
+
+
+def resident_memory() -> int:
+    """Bytes of this process in memory; where the system does not say, the most it ever had."""
+    status = Path("/proc/self/statm")
+    if status.exists():
+        return int(status.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

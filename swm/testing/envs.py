@@ -1,9 +1,12 @@
 """What every environment of the suite must do: one function per law, and `check_env` for all of them.
 
 Each law takes a factory ``make_env(**kwargs) -> FactoredEnv`` and raises AssertionError with a
-message that says what was broken. The laws about factors are in `swm.testing.factors`.
+message that says what was broken. The laws about factors are in `swm.testing.factors`, those about
+rows of the table of environments in `swm.testing.rows`. Pictures are small, or not drawn at all,
+where a law is not about them.
 """
 
+import gc
 import pickle
 import warnings
 from collections.abc import Callable, Iterable
@@ -16,43 +19,53 @@ from gymnasium.utils.env_checker import check_env as gymnasium_check_env
 
 from swm.core.errors import InvalidValueError, UnknownNameError
 from swm.core.factors import Request, Variation
-from swm.core.protocols import Array
 from swm.core.spaces import action_bounds, action_shape
 from swm.envs import make
 from swm.envs.base import FactoredEnv
 from swm.testing import factors
-from swm.testing.common import MakeEnv, actions, equal, play, require, reset, shows
+from swm.testing.common import MakeEnv, actions, average, equal, play, require, reset, resident_memory, shows
+from swm.testing.rows import ROW_LAWS
 
+_SMALL = 32
+"""Side of the pictures where only their equality matters."""
 _SIZES = (32, 64, 96, 224)
 _SIZE_TOLERANCE = 3.0
 """Largest mean difference between two sizes after area averaging, of 255."""
+_RESETS = 40
+_GROWTH = 16 * 2**20
+"""How much the process may grow over the resets of the law `leaks`, in bytes."""
 
 
 def check_env(env: str | MakeEnv, laws: Iterable[str] | None = None) -> None:
-    """Check that an environment keeps the laws of `ENV_LAWS`.
+    """Check that an environment keeps the laws of `ENV_LAWS` and, if it is given by its id, of `ROW_LAWS`.
 
     Args:
         env: an id of `swm.envs.ENVS`, or a factory that takes the environment's keyword arguments
-            (``image_size`` at least) and returns a `FactoredEnv`.
+            ``image_size`` and ``render_mode`` and returns a `FactoredEnv`.
         laws: names of the laws to check; None is all.
 
     Raises:
         AssertionError: a law is broken; the message names it.
-        UnknownNameError: a name is not in `ENV_LAWS`.
+        UnknownNameError: a name is no law of what was given.
     """
-    make_env = partial(make, env) if isinstance(env, str) else env
-    for name in ENV_LAWS if laws is None else laws:
-        if name not in ENV_LAWS:
-            raise UnknownNameError("law of environments", name, ENV_LAWS)
+    checks: dict[str, Callable[[], None]]
+    if isinstance(env, str):
+        checks = {name: partial(law, partial(make, env)) for name, law in ENV_LAWS.items()}
+        checks.update({name: partial(law, env) for name, law in ROW_LAWS.items()})
+    else:
+        checks = {name: partial(law, env) for name, law in ENV_LAWS.items()}
+    for name in checks if laws is None else laws:
+        if name not in checks:
+            raise UnknownNameError("law of environments", name, checks)
         try:
-            ENV_LAWS[name](make_env)
+            checks[name]()
         except AssertionError as error:
             raise AssertionError(f"law {name!r} is broken: {error}") from error
 
 
 def gymnasium(make_env: MakeEnv) -> None:
     """Gymnasium's own checker passes."""
-    env = make_env()
+    env = make_env(image_size=_SMALL)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", r".*A Box observation space (min|max)imum value is -?infinity")
         gymnasium_check_env(env, skip_render_check=True)
@@ -65,7 +78,7 @@ def gymnasium(make_env: MakeEnv) -> None:
 
 def observations(make_env: MakeEnv) -> None:
     """Observations lie in their space; info has variation, goal, success and distance, of the right types."""
-    env = make_env()
+    env = make_env(image_size=_SMALL)
     require(
         env.observation_space["state"].shape == (len(env.state_names),),
         "state_names has a name for each entry of state",
@@ -88,18 +101,20 @@ def observations(make_env: MakeEnv) -> None:
 
 def determinism(make_env: MakeEnv) -> None:
     """Same seed, request and actions, same bytes: in another copy, and after another episode in the same one."""
-    used = make_env()
+    used = make_env(image_size=_SMALL)
     for request in (None, "all", "train"):
-        expected = _episode(make_env(), 5, request)
-        require(equal(expected, _episode(make_env(), 5, request)), f"two copies agree for the request {request!r}")
+        expected = _episode(make_env(image_size=_SMALL), 5, request)
         _episode(used, 6, "all")
-        require(equal(expected, _episode(used, 5, request)), "an episode leaves nothing behind for the next")
+        require(
+            equal(expected, _episode(used, 5, request)),
+            f"a copy that has played other episodes shows what a new one shows, for the request {request!r}",
+        )
     require(not equal(_episode(used, 5, None), _episode(used, 6, None)), "other seeds give other episodes")
 
 
 def seeding(make_env: MakeEnv) -> None:
     """Without a seed, reset draws exactly one integer from np_random, which is the episode's seed."""
-    env, other = make_env(), make_env()
+    env, other = make_env(image_size=_SMALL), make_env(image_size=_SMALL)
     env.reset(seed=8)
     drawn = np.random.Generator(type(env.np_random.bit_generator)())
     drawn.bit_generator.state = env.np_random.bit_generator.state
@@ -110,7 +125,7 @@ def seeding(make_env: MakeEnv) -> None:
 
 def states(make_env: MakeEnv) -> None:
     """set_state(get_state()) continues exactly, in the same copy and in another one of the same variation."""
-    env, other = make_env(), make_env()
+    env, other = make_env(image_size=_SMALL), make_env(image_size=_SMALL)
     for request in (None, "all"):
         _, info = reset(env, 2, request)
         list(play(env, {}, info, actions(env, 10)))
@@ -131,7 +146,7 @@ def states(make_env: MakeEnv) -> None:
 
 def memory(make_env: MakeEnv) -> None:
     """Returned arrays belong to the caller: they never change later, and writing to them changes nothing."""
-    env = make_env()
+    env = make_env(image_size=_SMALL)
     seen = [(observation, info["goal"]) for observation, _, info in play(env, *reset(env, 1, None), actions(env, 5))]
     seen += [({"pixels": env.goal_pixels(), "state": env.get_state()}, env.observe()[1]["goal"])]
     arrays = [array for observation, goal in seen for array in (*observation.values(), goal)]
@@ -147,7 +162,7 @@ def memory(make_env: MakeEnv) -> None:
 
 def success(make_env: MakeEnv) -> None:
     """No episode begins solved, and at the goal each is."""
-    env = make_env()
+    env = make_env(render_mode=None)
     for seed in range(10):
         for request in (None, "train", "all"):
             _, info = reset(env, seed, request)
@@ -160,7 +175,7 @@ def success(make_env: MakeEnv) -> None:
 
 def goals(make_env: MakeEnv) -> None:
     """Goals can be sampled and set, also from states; goal_pixels() is the picture at the goal."""
-    env = make_env()
+    env = make_env(image_size=_SMALL)
     for seed, request in enumerate((None, "train", "all", "all")):
         _, info = reset(env, seed, request)
         rng = np.random.default_rng(seed)
@@ -180,18 +195,19 @@ def goals(make_env: MakeEnv) -> None:
 
 
 def sizes(make_env: MakeEnv) -> None:
-    """Pictures of all sizes show the same, and the size changes nothing but the picture."""
+    """Pictures of all sizes show the same; neither size nor render mode changes anything but the picture."""
+    envs = [make_env(image_size=size) for size in _SIZES]
+    blind = make_env(image_size=_SIZES[0], render_mode=None)
     for seed, request in ((0, None), (1, "all")):
         pictures, plain = [], []
-        for size in _SIZES:
-            env = make_env(image_size=size)
+        for env in (*envs, blind):
             rows = list(play(env, *reset(env, seed, request), actions(env, 5)))
-            require(rows[-1][0]["pixels"].shape == (size, size, 3), f"pixels have the size {size} that was asked for")
-            pictures.append(_average(rows[-1][0]["pixels"], _SIZES[0]))
-            plain.append([shows({"state": row[0]["state"]}, *row[1:]) for row in rows])
-        require(equal(plain[:1] * len(_SIZES), plain), "the size does not change states, rewards or goals")
-        for size, picture in zip(_SIZES, pictures, strict=True):
-            gap = float(np.abs(picture - pictures[-1]).mean())
+            pictures.append(rows[-1][0]["pixels"])
+            plain.append([shows({**row[0], "pixels": np.zeros(0)}, *row[1:]) for row in rows])
+        require(equal(plain[:1] * len(plain), plain), "size and render mode do not change states, rewards or goals")
+        for size, picture in zip(_SIZES, pictures, strict=False):
+            require(picture.shape == (size, size, 3), f"pixels have the size {size} that was asked for")
+            gap = float(np.abs(average(picture, _SIZES[0]) - average(pictures[len(_SIZES) - 1], _SIZES[0])).mean())
             require(
                 gap < _SIZE_TOLERANCE, f"sizes {size} and {_SIZES[-1]} show the same (mean difference {gap:.2f} of 255)"
             )
@@ -199,9 +215,25 @@ def sizes(make_env: MakeEnv) -> None:
     require(reset(tall, 0, None)[0]["pixels"].shape == (48, 32, 3), "image_size may be (height, width)")
 
 
+def leaks(make_env: MakeEnv, resets: int = _RESETS) -> None:
+    """Many episodes with all factors drawn leave neither memory nor any trace in the default episode."""
+    env = make_env(image_size=_SMALL)
+    expected = _episode(env, 0, None)
+    for seed in range(resets // 4):
+        _begin(env, seed)
+    gc.collect()
+    before = resident_memory()
+    for seed in range(resets):
+        _begin(env, seed)
+    gc.collect()
+    growth = resident_memory() - before
+    require(growth < _GROWTH, f"{resets} episodes keep less than {_GROWTH >> 20} MiB (they kept {growth >> 20} MiB)")
+    require(equal(expected, _episode(env, 0, None)), "the default episode is the same before and after them")
+
+
 def pickling(make_env: MakeEnv) -> None:
     """A pickled copy continues like the original."""
-    env = make_env()
+    env = make_env(image_size=_SMALL)
     reset(env, 4, "all")
     copy: FactoredEnv = pickle.loads(pickle.dumps(env))
     moves = actions(env, 10)
@@ -212,7 +244,7 @@ def pickling(make_env: MakeEnv) -> None:
 
 def bad_inputs(make_env: MakeEnv) -> None:
     """What is wrong is refused with an error of the suite, before anything changes."""
-    env = make_env()
+    env = make_env(image_size=_SMALL)
     shape, (low, high) = action_shape(env.action_space), action_bounds(env.action_space)
     _refused(InvalidValueError, "step() before the first reset", env.step, np.zeros(shape))
     reset(env, 0, None)
@@ -255,11 +287,10 @@ def _episode(env: FactoredEnv, seed: int, request: Request) -> list[Any]:
     return [shows(*row) for row in play(env, *reset(env, seed, request), actions(env, 15))]
 
 
-def _average(picture: Array, size: int) -> Array:
-    """Area average down to `size`, a divisor of the picture's side."""
-    block = len(picture) // size
-    average: Array = picture.reshape(size, block, size, block, 3).mean(axis=(1, 3))
-    return average
+def _begin(env: FactoredEnv, seed: int) -> None:
+    """Begin an episode with all factors drawn and take a step of it."""
+    reset(env, seed, "all")
+    env.step(actions(env, 1)[0])
 
 
 def _refused(kind: type[Exception], what: str, call: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
@@ -289,6 +320,7 @@ ENV_LAWS: dict[str, Callable[[MakeEnv], None]] = {
         goals,
         sizes,
         pickling,
+        leaks,
         bad_inputs,
     )
 }

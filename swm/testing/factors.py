@@ -16,11 +16,12 @@ _SEEDS = 20
 _SEVERITIES = (0.25, 0.5, 0.75, 1.0)
 _CONTEXTS, _CONTEXTS_AT_LEAST = 12, 3
 _STEPS = 40
+_SMALL = 32
 
 
 def requests(make_env: MakeEnv) -> None:
     """Every kind of request gives the values of `FactorSpace.resolve`, and exact values give the same episode."""
-    env = make_env()
+    env = make_env(image_size=_SMALL)
     space = env.factors
     kinds: list[Request] = [None, "all", "train", {}, *space, *space.groups, list(space)[:2]]
     for seed, request in enumerate(kinds):
@@ -40,7 +41,7 @@ def requests(make_env: MakeEnv) -> None:
 
 def independence(make_env: MakeEnv) -> None:
     """Sampling one factor leaves all others as they were, unless a constraint or a requirement relates them."""
-    env = make_env()
+    env = make_env(image_size=_SMALL, render_mode=None)
     space = env.factors
     for seed, name in enumerate(space):
         plain, varied = reset(env, seed, None)[1]["variation"], reset(env, seed, name)[1]["variation"]
@@ -86,11 +87,14 @@ def effects(make_env: MakeEnv) -> None:
     A visual factor changes pictures alone; a physical one changes the motion but not the first
     observation; a geometric one may change both; a task factor changes the first state or the goal.
     """
-    env = make_env()
-    for name, factor in env.factors.items():
+    shown, blind = make_env(), make_env(render_mode=None)
+    bases: dict[Variation, _Seen] = {}
+    for name, factor in shown.factors.items():
         acts = False
-        for context, (base, changed) in enumerate(_pairs(env.factors, name), start=1):
-            a, b = _watch(env, base), _watch(env, changed)
+        for context, (base, changed) in enumerate(_pairs(shown.factors, name), start=1):
+            if base not in bases:
+                bases[base] = _watch(shown, blind, base)
+            a, b = bases[base], _watch(shown, blind, changed)
             same_picture, same_start = equal(a.picture, b.picture), equal(a.states[0], b.states[0])
             same_motion, same_goal = equal(a.states, b.states), equal(a.goal, b.goal)
             if factor.kind == "visual":
@@ -125,11 +129,12 @@ def _pairs(space: FactorSpace, name: str) -> Iterator[tuple[Variation, Variation
             break
 
 
-def _watch(env: FactoredEnv, variation: Mapping[str, Any]) -> _Seen:
-    observation, info = reset(env, 0, variation)
-    moves = actions(env, _STEPS)
-    states = [row[0]["state"] for row in play(env, observation, info, moves)]
-    return _Seen(observation["pixels"], states, info["goal"])
+def _watch(shown: FactoredEnv, blind: FactoredEnv, variation: Mapping[str, Any]) -> _Seen:
+    """The first picture of an episode, and the motion, which needs no pictures."""
+    picture = reset(shown, 0, variation)[0]["pixels"]
+    observation, info = reset(blind, 0, variation)
+    states = [row[0]["state"] for row in play(blind, observation, info, actions(blind, _STEPS))]
+    return _Seen(picture, states, info["goal"])
 
 
 def _contains(factor: Factor, value: Any) -> bool:

@@ -11,7 +11,9 @@ import torch
 from torch import Tensor
 
 from swm.core.protocols import Context, ModelSpec
-from swm.envs.two_room import dynamics, geometry
+from swm.envs.arena import dynamics
+from swm.envs.arena.geometry import SIZE, push_out, stack
+from swm.envs.two_room import geometry
 from swm.envs.two_room.factors import FACTORS
 from swm.policy import Planner, PlanningConfig
 from swm.world import World
@@ -37,7 +39,7 @@ class TrueDynamics:
         """The centre of what is coloured like the agent."""
         agent = torch.tensor(FACTORS["agent.color"].default.astype(np.float32))
         weight = torch.relu(1 - (pixels.float() - agent).abs().sum(-1) / 150)
-        place = (torch.arange(64) + 0.5) * geometry.SIZE / 64
+        place = (torch.arange(64) + 0.5) * SIZE / 64
         total = weight.sum((-1, -2)).clamp_min(1e-6)
         x, y = (weight.sum(-2) * place).sum(-1), (weight.sum(-1) * place).sum(-1)
         return torch.stack([x / total, y / total], -1) / SCALE
@@ -47,8 +49,8 @@ class TrueDynamics:
         batch, candidates, horizon, _ = actions.shape
         count = batch * candidates
         start = (context.latents[:, -1:] * SCALE).expand(batch, candidates, 2).reshape(count, 2)
-        walls = geometry.obstacles(geometry.stack([FACTORS.default()] * count, tuple(FACTORS)))
-        position = geometry.push_out(start.double().numpy().copy(), walls)
+        walls = geometry.obstacles(stack([FACTORS.default()] * count, tuple(FACTORS)))
+        position = push_out(start.double().numpy().copy(), walls)
         commands = self.denormalize_actions(actions).reshape(count, horizon, 5, 2).double().numpy().clip(-1, 1)
         ends = []
         for block in range(horizon):

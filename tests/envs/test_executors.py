@@ -15,6 +15,7 @@ from gymnasium import spaces
 from swm.core.errors import InvalidValueError, ShapeError, SwmError, UnknownNameError
 from swm.core.factors import Request
 from swm.core.protocols import Array, Executor, StepBatch
+from swm.core.spaces import sample_action
 from swm.envs import ENVS, EXECUTORS, make, make_executor
 from swm.envs.executors.inline import InlineExecutor
 from swm.envs.executors.process import ProcessExecutor
@@ -35,7 +36,9 @@ class Together:
 
     def __init__(self, env_id: str) -> None:
         names = [name for name in EXECUTORS if name != "native" or ENVS[env_id].native]
+        self.env_id = env_id
         self.executors = [make_executor(env_id, COUNT, (32, 48), name) for name in names]
+        self.action_space = self.executors[0].action_space
 
     def __call__(self, call: Callable[[Executor], StepBatch]) -> StepBatch:
         batches = [call(executor) for executor in self.executors]
@@ -43,13 +46,23 @@ class Together:
             assert contents(batches[0]) == contents(batch)
         return batches[0]
 
+    def actions(self, seed: int) -> Array:
+        """One action per environment; those of a Box may lie outside and are clipped."""
+        rng, space = np.random.default_rng(seed), self.action_space
+        if isinstance(space, spaces.Box):
+            return rng.uniform(2 * space.low, 2 * space.high, (COUNT, *space.shape))
+        return np.stack([sample_action(space, rng) for _ in range(COUNT)])
+
     def goal_pixels(self) -> Array:
         pictures = [executor.goal_pixels() for executor in self.executors]
         assert len({picture.tobytes() for picture in pictures}) == 1
         return pictures[0]
 
 
-@pytest.fixture(params=ENVS)
+IDS = [pytest.param(env_id, marks=pytest.mark.slow) if row.nightly else env_id for env_id, row in ENVS.items()]
+
+
+@pytest.fixture(params=IDS)
 def together(request: pytest.FixtureRequest) -> Iterator[Together]:
     all_of_them = Together(request.param)
     yield all_of_them
@@ -59,9 +72,9 @@ def together(request: pytest.FixtureRequest) -> Iterator[Together]:
 
 def test_the_same_under_masks_variations_states_and_goals(together: Together) -> None:
     rng = np.random.default_rng(0)
-    space = together.executors[0].action_space
-    assert isinstance(space, spaces.Box)
-    requests: list[Request] = [None, "all", "train", ["agent", "wall.axis"], {"agent.actuator_noise": 0.5}]
+    factors = list(together.executors[0].factors.values())
+    exact = {factors[0].name: factors[0].sample(rng)}
+    requests: list[Request] = [None, "all", "train", [factors[1].name, factors[-1].group], exact]
     begun = np.array([True, True, False, True, True])
     assert not together.goal_pixels().any()
     first = together(lambda executor: executor.reset([5, 6, 7, 8, 9], requests, begun))
@@ -72,7 +85,7 @@ def test_the_same_under_masks_variations_states_and_goals(together: Together) ->
             again = np.arange(COUNT) == 2
             together(lambda executor, mask=again: executor.reset([1] * COUNT, ["all"] * COUNT, mask))  # type: ignore[misc]
         mask = begun & (rng.random(COUNT) < 0.7)
-        actions = rng.uniform(2 * space.low, 2 * space.high, (COUNT, *space.shape))
+        actions = together.actions(index)
         batch = together(lambda executor, a=actions, m=mask: executor.step(a, m))  # type: ignore[misc]
         if index % 15 == 12:
             states = batch.observation["state"][[0] * COUNT]
@@ -84,9 +97,9 @@ def test_the_same_under_masks_variations_states_and_goals(together: Together) ->
 
 def test_rows_outside_the_mask_repeat_what_was_shown(together: Together) -> None:
     together(lambda executor: executor.reset([1] * COUNT, [None] * COUNT))
-    before = together(lambda executor: executor.step(np.full((COUNT, 2), 0.5)))
+    before = together(lambda executor: executor.step(together.actions(0)))
     mask = np.arange(COUNT) < 2
-    after = together(lambda executor: executor.step(np.full((COUNT, 2), -1.0), mask))
+    after = together(lambda executor: executor.step(together.actions(1), mask))
     for name in before.observation:
         assert np.array_equal(before.observation[name][2:], after.observation[name][2:])
     assert np.array_equal(before.reward[2:], after.reward[2:])
@@ -94,13 +107,13 @@ def test_rows_outside_the_mask_repeat_what_was_shown(together: Together) -> None
 
 
 def test_an_episode_does_not_depend_on_its_row_or_on_the_others(together: Together) -> None:
-    alone = make(TWO_ROOM, image_size=(32, 48))
+    alone = make(together.env_id, image_size=(32, 48))
     together(lambda executor: executor.reset([3, 4, 5, 6, 7], ["all"] * COUNT))
     alone.reset(seed=6, options={"variation": "all"})
-    actions = np.random.default_rng(1).uniform(-1, 1, (30, COUNT, 2))
-    for action in actions:
-        batch = together(lambda executor, a=action: executor.step(a))  # type: ignore[misc]
-        observation, reward, _, _, info = alone.step(action[3])
+    for index in range(30):
+        actions = together.actions(index)
+        batch = together(lambda executor, a=actions: executor.step(a))  # type: ignore[misc]
+        observation, reward, _, _, info = alone.step(actions[3])
         assert batch.observation["pixels"][3].tobytes() == observation["pixels"].tobytes()
         assert batch.observation["state"][3].tobytes() == observation["state"].tobytes()
         assert (batch.reward[3], batch.distance[3]) == (reward, info["distance"])
@@ -110,42 +123,53 @@ def test_batches_belong_to_the_caller(together: Together) -> None:
     for executor in together.executors:
         first = executor.reset([1] * COUNT, [None] * COUNT)
         kept = contents(first)
-        second = executor.step(np.ones((COUNT, 2)))
+        second = executor.step(together.actions(0))
         assert contents(first) == kept
         kept = contents(second)
         for batch in (first, second):
             for array in (*batch.observation.values(), batch.goal, batch.reward, batch.success, batch.distance):
                 array[...] = 1
         nothing = np.zeros(COUNT, np.bool_)
-        assert contents(executor.step(np.ones((COUNT, 2)), nothing)) == kept
+        assert contents(executor.step(together.actions(0), nothing)) == kept
 
 
 def test_bad_calls_are_refused_before_anything_moves(together: Together) -> None:
-    zeros = np.zeros((COUNT, 2))
-    nan_last = zeros.copy()
+    good = together.actions(0)
+    nan_last = good.astype(np.float64)
     nan_last[-1] = np.nan
-    inside_last = np.full((COUNT, 4), [60.0, 60.0, 0.0, 0.0])
-    inside_last[-1] = 0.0
     for executor in together.executors:
         with pytest.raises(InvalidValueError, match=r"no episode has begun in the environments \[0, 1, 2, 3, 4\]"):
-            executor.step(zeros)
-        kept = contents(executor.reset([1] * COUNT, [None] * COUNT))
+            executor.step(good)
+        batch = executor.reset([1] * COUNT, [None] * COUNT)
+        kept, states = contents(batch), batch.observation["state"].copy()
         with pytest.raises(InvalidValueError, match="finite"):
             executor.step(nan_last)
         with pytest.raises(ShapeError, match=r"actions of step\(\)"):
-            executor.step(zeros[:-1])
+            executor.step(good[:-1])
         with pytest.raises(ShapeError, match="mask"):
-            executor.step(zeros, np.ones(COUNT))  # type: ignore[arg-type]
-        with pytest.raises(UnknownNameError, match="wall"):
-            executor.reset([1] * COUNT, [None] * (COUNT - 1) + ["wal"])
+            executor.step(good, np.ones(COUNT))  # type: ignore[arg-type]
+        with pytest.raises(UnknownNameError, match="nothing"):
+            executor.reset([1] * COUNT, [None] * (COUNT - 1) + ["nothing"])
         with pytest.raises(ShapeError, match=r"seeds of reset\(\)"):
             executor.reset([1], [None] * COUNT)
         with pytest.raises(ShapeError):
-            executor.set_state(np.zeros((COUNT, 5)))
-        assert contents(executor.step(zeros, np.zeros(COUNT, np.bool_))) == kept
+            executor.set_state(np.zeros((COUNT, 999)))
+        states[-1] = np.nan
+        assert contents(executor.step(good, np.zeros(COUNT, np.bool_))) == kept
+        with pytest.raises(InvalidValueError):
+            executor.set_state(states)
+        executor.step(good)
+
+
+def test_a_state_inside_a_wall_is_refused_by_every_executor() -> None:
+    states = np.full((COUNT, 4), [60.0, 60.0, 0.0, 0.0])
+    states[-1] = 0.0
+    for name in EXECUTORS:
+        executor = make_executor(TWO_ROOM, COUNT, 16, name)
+        executor.reset([1] * COUNT, [None] * COUNT)
         with pytest.raises(InvalidValueError, match="inside a wall"):
-            executor.set_state(inside_last)
-        executor.step(zeros)
+            executor.set_state(states)
+        executor.close()
 
 
 FAULTY = """

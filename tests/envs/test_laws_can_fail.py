@@ -1,17 +1,23 @@
 """Each law of environments finds the fault that it is for."""
 
+import dataclasses
+import sys
 from collections.abc import Callable
 from typing import Any
 
+import gymnasium
 import numpy as np
 import pytest
+from gymnasium.envs.registration import EnvSpec
 
 from swm.core.errors import UnknownNameError
 from swm.core.factors import Factor, FactorSpace, Variation
-from swm.core.protocols import Array
+from swm.core.protocols import Array, Mask, StepBatch
 from swm.core.spaces import scalar
+from swm.envs import ENVS
 from swm.envs.two_room.env import TwoRoomEnv
-from swm.testing import ENV_LAWS, check_env
+from swm.envs.two_room.expert import TwoRoomExpert
+from swm.testing import ENV_LAWS, ROW_LAWS, check_env
 
 
 class OtherStateType(TwoRoomEnv):
@@ -125,6 +131,38 @@ def _begun(size: tuple[int, int]) -> NotPickled:
     return env
 
 
+class Hoarding(TwoRoomEnv):
+    """Keeps a megabyte of each episode."""
+
+    kept: list[Array]
+
+    def _begin(self, variation: Variation, seed: int) -> None:
+        super()._begin(variation, seed)
+        self.kept = [*getattr(self, "kept", []), np.ones(2**17)]
+
+
+class Fading(TwoRoomEnv):
+    """Draws another colour after many episodes."""
+
+    begun = 0
+
+    def _begin(self, variation: Variation, seed: int) -> None:
+        self.begun += 1
+        super()._begin(variation, seed)
+
+    def _observe(self) -> dict[str, Array]:
+        seen = super()._observe()
+        return {**seen, "pixels": seen["pixels"] // 2 if self.begun > 40 else seen["pixels"]}
+
+
+class BlindMoves(TwoRoomEnv):
+    """Moves otherwise when it draws no pictures."""
+
+    def _begin(self, variation: Variation, seed: int) -> None:
+        super()._begin(variation, seed)
+        self._simulator.values["agent.speed"][:] -= self.render_mode is None
+
+
 class TakesAnything(TwoRoomEnv):
     """Repairs bad actions instead of refusing them."""
 
@@ -147,13 +185,52 @@ class TakesAnything(TwoRoomEnv):
         ("success", AlwaysSolved),
         ("goals", WrongGoalPicture),
         ("sizes", Resizes),
+        ("sizes", BlindMoves),
         ("pickling", NotPickled),
+        ("leaks", Hoarding),
+        ("leaks", Fading),
         ("bad_inputs", TakesAnything),
     ],
 )
 def test_a_fault_is_found(law: str, env: Callable[..., TwoRoomEnv]) -> None:
     with pytest.raises(AssertionError, match=f"law '{law}' is broken: "):
         check_env(env, [law])
+
+
+class Lazy(TwoRoomExpert):
+    """Stays where it is."""
+
+    def act(self, step: StepBatch, mask: Mask) -> Array:
+        return np.zeros((len(mask), 2), np.float32)
+
+
+class Crowded(TwoRoomExpert):
+    """Acts according to the number of environments."""
+
+    def act(self, step: StepBatch, mask: Mask) -> Array:
+        actions = super().act(step, mask)
+        return actions / len(mask) if self.noise else actions
+
+
+@pytest.mark.parametrize(
+    ("change", "law", "message"),
+    [
+        ({"expert": "Lazy"}, "expert", "ends one of 4 tasks at the goal"),
+        ({"expert": "Crowded"}, "expert", "do not depend on the other environments"),
+        ({"kwargs": {"sizes": {1, 2}}}, "spec", "ready for JSON"),
+    ],
+)
+def test_laws_of_rows_find_faults(
+    change: dict[str, Any], law: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "faulty", sys.modules[__name__])
+    named: dict[str, Any] = {key: value if key == "kwargs" else f"faulty:{value}" for key, value in change.items()}
+    row = dataclasses.replace(ENVS["swm/TwoRoom-v0"], **named)
+    monkeypatch.setitem(ENVS._rows, "swm/Faulty-v0", row)
+    spec = EnvSpec("swm/Faulty-v0", entry_point=row.target, kwargs=dict(row.kwargs))
+    monkeypatch.setitem(gymnasium.registry, "swm/Faulty-v0", spec)
+    with pytest.raises(AssertionError, match=f"law '{law}' is broken: .*{message}"):
+        check_env("swm/Faulty-v0", [law])
 
 
 def test_factor_laws_find_faults(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,4 +248,4 @@ def test_factor_laws_find_faults(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_law_names_are_checked() -> None:
     with pytest.raises(UnknownNameError, match="'effects'"):
         check_env(TwoRoomEnv, ["effect"])
-    assert all(law.__doc__ for law in ENV_LAWS.values())
+    assert all(law.__doc__ for law in (*ENV_LAWS.values(), *ROW_LAWS.values()))

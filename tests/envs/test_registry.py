@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,8 +14,11 @@ from swm.core.registry import load_target
 from swm.envs import ENVS, make, make_executor, make_expert
 from swm.envs.two_room.factors import SUCCESS_DISTANCE
 
+IDS = [pytest.param(env_id, marks=pytest.mark.slow) if row.nightly else env_id for env_id, row in ENVS.items()]
+PAGES = Path(__file__).parents[2] / "docs" / "environments"
 
-@pytest.mark.parametrize("env_id", ENVS)
+
+@pytest.mark.parametrize("env_id", IDS)
 def test_rows_name_what_exists_and_gymnasium_makes_it(env_id: str) -> None:
     row = ENVS[env_id]
     for target in (row.target, row.native, row.expert):
@@ -30,16 +34,33 @@ def test_rows_name_what_exists_and_gymnasium_makes_it(env_id: str) -> None:
 
 def test_the_documented_factors_and_the_success_radius_are_the_real_ones() -> None:
     assert ENVS["swm/TwoRoom-v0"].success_radius == SUCCESS_DISTANCE
-    page = (Path(__file__).parents[2] / "docs" / "environments.md").read_text()
-    rows = {
-        line.split("|")[1].strip(" `"): line.split("|")[2:5] for line in page.splitlines() if line.startswith("| `")
-    }
+    rows = _table("two_room")
     for name, factor in make("swm/TwoRoom-v0").factors.items():
         kind, default, documented = (cell.strip() for cell in rows[name])
         assert kind == factor.kind
         if factor.space.shape == () and isinstance(factor.space, spaces.Box):
             assert default == f"{factor.default:g}"
             assert documented == f"{factor.space.low:g} to {factor.space.high:g}"
+
+
+@pytest.mark.parametrize("env_id", IDS)
+def test_the_page_of_a_family_names_the_id_and_every_factor(env_id: str) -> None:
+    family = ENVS[env_id].target.split(".")[2].partition(":")[0]
+    if family == "quantize":
+        pytest.skip("its factors are those of the environment inside")
+    text = (PAGES / f"{family}.md").read_text()
+    assert env_id in text or f"`{env_id.partition('-')[2].removesuffix('-v0')}`" in text
+    names = {re.sub(r"_\d+$", "_i", name) for name in make(env_id, image_size=32).factors}
+    missing = sorted(name for name in names if f"`{name}`" not in text)
+    assert not missing, f"docs/environments/{family}.md does not name {missing}"
+
+
+def _table(page: str) -> dict[str, list[str]]:
+    """Factor -> kind, default and range, as a page of the documentation has them."""
+    text = (PAGES / f"{page}.md").read_text()
+    return {
+        line.split("|")[1].strip(" `"): line.split("|")[2:5] for line in text.splitlines() if line.startswith("| `")
+    }
 
 
 def test_importing_the_room_is_light() -> None:

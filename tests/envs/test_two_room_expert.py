@@ -9,6 +9,7 @@ import pytest
 from swm.core.errors import InvalidValueError
 from swm.core.factors import Request, Variation
 from swm.envs import make_executor, make_expert
+from swm.envs.arena.geometry import stack
 from swm.envs.two_room import geometry, route
 from swm.envs.two_room.expert import TwoRoomExpert
 from swm.envs.two_room.factors import FACTORS, SUCCESS_DISTANCE
@@ -28,8 +29,8 @@ def oracle() -> TwoRoomExpert:
 
 def budget(record: EpisodeRecord) -> float:
     """Steps for the shortest way at the agent's speed, with a tenth and some steps of lag to spare."""
-    values = geometry.stack([record.variation])
-    _, length = route.next_point(record.observation["state"][:1, :2], record.goal[None], values)
+    values = stack([record.variation])
+    _, length = route.next_point(record.observation["state"][:1, :2], record.goal[None], route.doors(values))
     return float(1.1 * length[0] / record.variation["agent.speed"] + 10 / record.variation["agent.drag"])
 
 
@@ -88,9 +89,9 @@ def test_the_way_is_the_shortest_one() -> None:
     names = {*geometry.SHAPE, "agent.position", "target.position"} - {"wall.axis"}
     for seed in range(60):
         variation = FACTORS.resolve(sorted(names), seed)
-        values = geometry.stack([variation])
+        values = stack([variation])
         start, goal = variation["agent.position"], variation["target.position"]
-        _, length = route.next_point(start[None], goal[None], values)
+        _, length = route.next_point(start[None], goal[None], route.doors(values))
         reach = variation["wall.thickness"] / 2 + variation["agent.radius"]
         low, high = variation["wall.position"] - reach, variation["wall.position"] + reach
         if not (start[0] <= low and goal[0] >= high):

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 
 from swm.core.errors import InvalidValueError
 from swm.core.protocols import Array
-from swm.envs.two_room import counter_rng, dynamics, geometry
+from swm.envs.arena import counter_rng, dynamics
+from swm.envs.arena.geometry import SIZE, Obstacles, depth_inside, stack
+from swm.envs.two_room import geometry
 from swm.envs.two_room.env import TwoRoomEnv
 from swm.envs.two_room.factors import FACTORS
-from swm.envs.two_room.geometry import SIZE
 
 FAR = 500.0
 seeds = st.integers(0, 10_000)
@@ -20,10 +21,10 @@ components = st.floats(-FAR, FAR, allow_nan=False)
 displacements = st.lists(st.tuples(components, components), min_size=1, max_size=12)
 
 
-def arena(seed: int, **values: Any) -> tuple[geometry.Obstacles, Array]:
+def arena(seed: int, **values: Any) -> tuple[Obstacles, Array]:
     """The obstacles of one random arena and a free start."""
     variation = FACTORS.resolve("all", seed) if not values else FACTORS.resolve(values, seed)
-    return geometry.obstacles(geometry.stack([variation])), variation["agent.position"][None]
+    return geometry.obstacles(stack([variation])), variation["agent.position"][None]
 
 
 @settings(deadline=None, max_examples=200)
@@ -33,7 +34,7 @@ def test_never_inside_a_wall_and_never_farther_than_commanded(seed: int, moves: 
     for displacement in np.array(moves):
         start = position
         position, stopped = dynamics.move(position, displacement[None], obstacles)
-        assert geometry.depth_inside(position, obstacles)[0] <= 0
+        assert depth_inside(position, obstacles)[0] <= 0
         travelled = position[0] - start[0]
         assert (np.abs(travelled) <= np.abs(displacement) + 1e-9).all()
         assert (travelled * displacement >= -1e-9).all()
@@ -46,7 +47,7 @@ def test_one_long_move_is_many_short_ones(seed: int, length: float) -> None:
     """So short that none could pass through a wall: the long move passes only where there is a door."""
     count, parts = 40, 400
     variations = [FACTORS.resolve("all", seed + index) for index in range(count)]
-    obstacles = geometry.obstacles(geometry.stack(variations))
+    obstacles = geometry.obstacles(stack(variations))
     start = np.stack([variation["agent.position"] for variation in variations])
     angle = np.random.default_rng(seed).uniform(0, 2 * np.pi, count)
     displacement = length * np.stack([np.cos(angle), np.sin(angle)], axis=1)
@@ -65,7 +66,7 @@ def test_pushing_into_a_wall_slides_by_exactly_the_tangential_component(seed: in
     variation = FACTORS.resolve({"wall.axis": seed % 2, "door.position": [192.0] * 3}, seed)
     axis = seed % 2  # across the wall is x for a vertical wall
     across = 1 - axis
-    obstacles = geometry.obstacles(geometry.stack([variation]))
+    obstacles = geometry.obstacles(stack([variation]))
     position = np.full((1, 2), 80.0)
     position[0, across] = obstacles.low[0, 0, across]
     displacement = np.zeros((1, 2))
@@ -102,7 +103,7 @@ def test_at_any_speed_the_agent_stays_in_its_room_without_a_door_in_the_way() ->
 @given(seed=seeds)
 def test_a_batch_moves_as_its_rows_do_alone(seed: int) -> None:
     variations = [FACTORS.resolve("all", seed + index) for index in range(7)]
-    obstacles = geometry.obstacles(geometry.stack(variations))
+    obstacles = geometry.obstacles(stack(variations))
     position = np.stack([variation["agent.position"] for variation in variations])
     displacement = np.random.default_rng(seed).normal(0, 100, (7, 2))
     together, _ = dynamics.move(position, displacement, obstacles)
@@ -182,7 +183,7 @@ def test_values_that_exclude_each_other_are_refused(values: dict[str, Any], matc
 
 
 def test_pieces_of_the_wall_and_the_doors_fill_its_length() -> None:
-    values = geometry.stack([FACTORS.resolve("all", seed) for seed in range(50)])
+    values = stack([FACTORS.resolve("all", seed) for seed in range(50)])
     low, high = np.split(geometry.rectangles(values), 2, axis=2)
     along = np.arange(50), slice(None), values["wall.axis"]
     solid = np.clip((high - low)[along], 0, None).sum(axis=1)

@@ -3,17 +3,18 @@
 import numpy as np
 import pytest
 
-from swm.envs.two_room import geometry, render
+from swm.envs.arena.geometry import SIZE, stack
+from swm.envs.arena.render import draw_discs
+from swm.envs.two_room import render
 from swm.envs.two_room.env import TwoRoomEnv
 from swm.envs.two_room.factors import FACTORS
-from swm.envs.two_room.geometry import SIZE
 
 
 @pytest.mark.parametrize("size", [(16, 16), (50, 50), (64, 96)])
 def test_the_arena_is_the_area_average_of_the_regions(size: tuple[int, int]) -> None:
     """Against brute force: every pixel is the mean colour of many points in it."""
     fine = 12
-    values = geometry.stack([FACTORS.resolve("all", seed) for seed in range(6)], tuple(FACTORS))
+    values = stack([FACTORS.resolve("all", seed) for seed in range(6)], tuple(FACTORS))
     drawn = render.draw_arena(values, size)
     y, x = ((np.arange(side * fine) + 0.5) * SIZE / (side * fine) for side in size)
     for row in range(6):
@@ -39,7 +40,7 @@ def test_a_disc_covers_its_area_at_its_place(size: int) -> None:
     count = 40
     centre, radius = rng.uniform(20, 204, (count, 2)), rng.uniform(4, 12, count)
     pictures = np.zeros((count, size, size, 3), np.uint8)
-    render.draw_discs(pictures, centre, radius, np.full((count, 3), 255))
+    draw_discs(pictures, centre, radius, np.full((count, 3), 255))
     cover = pictures[..., 0] / 255
     cell = SIZE / size
     area = cover.sum(axis=(1, 2)) * cell**2
@@ -54,7 +55,7 @@ def test_a_disc_moves_its_picture_continuously() -> None:
     count = 200
     centre = np.stack([np.linspace(60, 61, count), np.full(count, 70.3)], axis=1)
     pictures = np.zeros((count, 64, 64, 3), np.uint8)
-    render.draw_discs(pictures, centre, np.full(count, 7.0), np.full((count, 3), 255))
+    draw_discs(pictures, centre, np.full(count, 7.0), np.full((count, 3), 255))
     assert np.abs(np.diff(pictures.astype(int), axis=0)).max() <= 2
 
 
@@ -63,10 +64,10 @@ def test_discs_do_not_depend_on_the_other_rows_and_stay_inside_the_picture() -> 
     centre, radius = rng.uniform(12, 212, (20, 2)), rng.uniform(4, 12, 20)
     color = rng.integers(0, 256, (20, 3))
     together = np.full((20, 33, 47, 3), 90, np.uint8)
-    render.draw_discs(together, centre, radius, color)
+    draw_discs(together, centre, radius, color)
     for row in range(20):
         alone = np.full((1, 33, 47, 3), 90, np.uint8)
-        render.draw_discs(alone, centre[[row]], radius[[row]], color[[row]])
+        draw_discs(alone, centre[[row]], radius[[row]], color[[row]])
         assert np.array_equal(alone[0], together[row])
 
 

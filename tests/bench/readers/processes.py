@@ -6,6 +6,7 @@ import selectors
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -27,22 +28,31 @@ def environment(python: str) -> dict[str, str]:
 
 
 class Child:
-    """``python -m readers.MODULE ARGUMENTS`` under some interpreter."""
+    """``python -m tests.bench.PACKAGE.MODULE ARGUMENTS`` under some interpreter."""
 
-    def __init__(self, python: str, module: str, *arguments: str, log: Path) -> None:
+    def __init__(
+        self,
+        python: str,
+        module: str,
+        *arguments: str,
+        log: Path,
+        package: str = "readers",
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
+        """Start it; `settings` are environment variables, beside and over those of `environment`."""
         self.log = log
         self._errors: IO[bytes] = log.open("ab")
         self.process = subprocess.Popen(
-            [python, "-m", f"readers.{module}", *arguments],
-            cwd=BENCH,
-            env=environment(python),
+            [python, "-m", f"tests.bench.{package}.{module}", *arguments],
+            cwd=BENCH.parents[1],
+            env={**environment(python), **(settings or {})},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
         )
 
-    def ask(self, command: str, **arguments: Any) -> dict[str, Any]:
-        """Send a command and wait for its answer.
+    def ask(self, command: str, *, patience: float = _PATIENCE, **arguments: Any) -> dict[str, Any]:
+        """Send a command and wait `patience` seconds for its answer.
 
         Raises:
             ContestantError: it answered with an error, died, or hangs.
@@ -51,7 +61,7 @@ class Child:
         try:
             self.process.stdin.write(json.dumps({"do": command, **arguments}).encode() + b"\n")
             self.process.stdin.flush()
-            line = self._readline()
+            line = self._readline(patience)
         except BrokenPipeError:
             line = b""
         if not line:
@@ -62,12 +72,12 @@ class Child:
             raise ContestantError(" ".join(answer["error"].split())[:300])
         return answer
 
-    def _readline(self) -> bytes:
+    def _readline(self, patience: float) -> bytes:
         assert self.process.stdout is not None
         with selectors.DefaultSelector() as selector:
             selector.register(self.process.stdout, selectors.EVENT_READ)
-            if not selector.select(_PATIENCE):
-                raise ContestantError(f"no answer in {_PATIENCE:.0f} s")
+            if not selector.select(patience):
+                raise ContestantError(f"no answer in {patience:.0f} s")
         return self.process.stdout.readline()
 
     def settle(self, patience: float = 20.0) -> None:

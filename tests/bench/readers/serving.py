@@ -172,10 +172,14 @@ class Server:
 
 
 def serve(contestant: Contestant) -> None:
-    """Answer the commands that come on standard input until it ends; what libraries print goes elsewhere."""
+    """Answer for a contestant, see `answer_commands`."""
+    answer_commands(Server(contestant))
+
+
+def answer_commands(server: object) -> None:
+    """Call what standard input names until it ends; what libraries print goes to standard error."""
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
-    server = Server(contestant)
     for line in sys.stdin:
         command = json.loads(line)
         try:

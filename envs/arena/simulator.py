@@ -1,4 +1,4 @@
-"""N two-room episodes in NumPy arrays; the single environment is N = 1 of the same code."""
+"""N episodes in NumPy arrays; the single environment is N = 1 of the same code."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,9 +8,9 @@ from swm.core.errors import InvalidValueError, ShapeError
 from swm.core.protocols import Array
 from swm.core.seeding import derive_seed
 from swm.core.spaces import Value
-from swm.envs.two_room import counter_rng, dynamics, geometry, render
-from swm.envs.two_room.factors import FACTORS, MAX_SPEED, SUCCESS_DISTANCE
-from swm.envs.two_room.geometry import SIZE, Obstacles
+from swm.envs.arena import counter_rng, dynamics, geometry, render
+from swm.envs.arena.geometry import SIZE, Obstacles
+from swm.envs.arena.rules import MAX_SPEED, Arena
 
 STATE_LOW = np.array([0.0, 0.0, -MAX_SPEED, -MAX_SPEED])
 STATE_HIGH = np.array([SIZE, SIZE, MAX_SPEED, MAX_SPEED])
@@ -25,39 +25,42 @@ class Simulator:
     Methods take `rows`: a slice or an integer array that says which episodes they change.
     """
 
-    def __init__(self, count: int, image_size: tuple[int, int]) -> None:
+    def __init__(self, arena: Arena, count: int, image_size: tuple[int, int]) -> None:
         """Make `count` episodes that have yet to begin.
 
         Args:
+            arena: the rules.
             count: the number N of episodes.
             image_size: height and width of the pictures.
         """
-        self.count, self.image_size = count, image_size
+        self.arena, self.count, self.image_size = arena, count, image_size
         self.position = np.zeros((count, 2))
         self.velocity = np.zeros((count, 2))
         self.key = np.zeros(count, np.int64)
         self.time = np.zeros(count, np.int64)
         self.goal = np.zeros((count, 2))
-        self.values = geometry.stack([FACTORS.default()] * count, tuple(FACTORS))
-        self.obstacles = geometry.obstacles(self.values)
+        self.values = geometry.stack([arena.factors.default()] * count)
+        self.obstacles = arena.obstacles(self.values)
         self._arena = np.zeros((count, *image_size, 3), np.uint8)
         self._scene = self._arena.copy()
         """The arena with the goal's marker."""
 
     def begin(self, rows: Array, variations: Sequence[Mapping[str, Value]], seeds: Sequence[int]) -> None:
         """Begin new episodes in `rows`, with one variation and one seed for each."""
-        new = geometry.stack(variations, tuple(FACTORS))
+        new = geometry.stack(variations, tuple(self.arena.factors))
         for name, value in new.items():
             self.values[name][rows] = value
-        self._assign(rows, geometry.obstacles(new))
+        self._assign(rows, self.arena.obstacles(new))
         self.position[rows] = new["agent.position"]
         self.velocity[rows] = 0.0
         self.key[rows] = [derive_seed(seed, "actuator_noise") >> (63 - _KEY_BITS) for seed in seeds]
         self.time[rows] = 0
-        self._arena[rows] = render.draw_arena(new, self.image_size)
+        self._arena[rows] = self.arena.draw(new, self.image_size)
         self._place_goal(rows, new["target.position"])
 
     def _assign(self, rows: Array, new: Obstacles) -> None:
+        count = max(new.low.shape[1], self.obstacles.low.shape[1])
+        self.obstacles, new = self.obstacles.with_pieces(count), new.with_pieces(count)
         for name in ("low", "high", "floor", "ceiling"):
             getattr(self.obstacles, name)[rows] = getattr(new, name)
 
@@ -70,12 +73,15 @@ class Simulator:
             command = np.clip(actions + spread[:, None] * drawn, -1.0, 1.0)
         speed, drag = values["agent.speed"][rows], values["agent.drag"][rows]
         velocity = dynamics.velocity(self.velocity[rows], command, speed, drag)
-        position, stopped = dynamics.move(self.position[rows], velocity, self.obstacles[rows])
+        displacement = velocity
+        if self.arena.drift is not None:
+            motion = {name: values[name][rows] for name in self.arena.motion}
+            displacement = velocity + self.arena.drift(motion, self.position[rows])
+        position, stopped = dynamics.move(self.position[rows], displacement, self.obstacles[rows])
         self.position[rows] = position
         self.velocity[rows] = np.where(stopped, 0.0, velocity)
         self.time[rows] += 1
-        reward: Array = -self.distance()[rows] / SIZE
-        return reward
+        return self.arena.reward(self.distance()[rows])
 
     def distance(self) -> Array:
         """From agent to goal, (N,), in world units."""
@@ -85,7 +91,8 @@ class Simulator:
 
     def success(self) -> Array:
         """Whether the goal is reached, (N,)."""
-        return self.distance() < SUCCESS_DISTANCE
+        reached: Array = self.distance() < self.arena.success_distance
+        return reached
 
     def observe(self) -> dict[str, Array]:
         """``pixels`` (N, height, width, 3) uint8 and ``state`` (N, 4) float64, fresh arrays."""
@@ -149,9 +156,10 @@ class Simulator:
     def _place_goal(self, rows: Array, goal: Array) -> None:
         self.goal[rows] = goal
         scene = self._arena[rows]
-        color, radius = self.values["target.color"][rows], self.values["target.radius"][rows]
         visible = self.values["target.visible"][rows].astype(np.float64)
-        render.draw_discs(scene, goal, radius, color, visible)
+        if visible.any():
+            color, radius = self.values["target.color"][rows], self.values["target.radius"][rows]
+            render.draw_discs(scene, goal, radius, color, visible)
         self._scene[rows] = scene
 
 

@@ -1,4 +1,4 @@
-"""N two-room environments stepped and drawn in one NumPy call."""
+"""N environments of one arena, stepped and drawn in one NumPy call."""
 
 from collections.abc import Sequence
 
@@ -6,30 +6,31 @@ import numpy as np
 
 from swm.core.factors import Request
 from swm.core.protocols import Array, Mask, StepBatch
+from swm.envs.arena.env import action_space, observation_space
+from swm.envs.arena.rules import Arena
+from swm.envs.arena.simulator import Simulator
 from swm.envs.base import check_image_size
 from swm.envs.executors.common import Batch
-from swm.envs.two_room.env import action_space, observation_space
-from swm.envs.two_room.factors import FACTORS
-from swm.envs.two_room.simulator import Simulator
 
 
-class TwoRoomVector:
-    """Implements `swm.core.protocols.Executor` natively; its episodes are those of N `TwoRoomEnv`."""
+class ArenaVector:
+    """Implements `swm.core.protocols.Executor` natively; its episodes are those of N `ArenaEnv`."""
 
-    def __init__(self, num_envs: int, image_size: int | tuple[int, int] = 64) -> None:
+    def __init__(self, arena: Arena, num_envs: int, image_size: int | tuple[int, int] = 64) -> None:
         """Make the environments.
 
         Args:
+            arena: the rules.
             num_envs: how many.
             image_size: pixels of square pictures, or (height, width).
         """
         size = check_image_size(image_size)
-        self.factors = FACTORS
+        self.factors = arena.factors
         self.observation_space, self.action_space = observation_space(size), action_space()
-        self._batch = Batch(num_envs, FACTORS, self.action_space)
+        self._batch = Batch(num_envs, arena.factors, self.action_space)
         self.num_envs = self._batch.num_envs
         self.rendering: dict[str, str] = {}
-        self._simulator = Simulator(self.num_envs, size)
+        self._simulator = Simulator(arena, self.num_envs, size)
         self._reward = np.zeros(self.num_envs)
 
     def reset(self, seeds: Sequence[int], requests: Sequence[Request], mask: Mask | None = None) -> StepBatch:
@@ -74,7 +75,7 @@ class TwoRoomVector:
         if len(changed):
             self._reward[changed] = 0.0
         simulator, begun = self._simulator, self._batch.begun
-        observation = simulator.observe()
+        observation, distance = simulator.observe(), simulator.distance()
         if not begun.all():
             observation["pixels"][~begun] = 0
         return StepBatch(
@@ -82,8 +83,8 @@ class TwoRoomVector:
             reward=self._reward.copy(),
             terminated=np.zeros(self.num_envs, np.bool_),
             truncated=np.zeros(self.num_envs, np.bool_),
-            success=simulator.success() & begun,
-            distance=simulator.distance(),
+            success=(distance < simulator.arena.success_distance) & begun,
+            distance=distance,
             goal=simulator.goal.copy(),
             variation=tuple(self._batch.variation),
         )
