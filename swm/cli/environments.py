@@ -11,7 +11,6 @@ from swm.cli.options import EnvId
 from swm.cli.output import cell, show_json, show_table, span
 from swm.core.errors import UnknownNameError
 
-
 _PIPED = 120
 """Characters per line where the output is no terminal."""
 _MORE = """\

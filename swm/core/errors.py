@@ -15,7 +15,6 @@ import difflib
 from collections.abc import Iterable
 from typing import Any
 
-
 _MOST_KNOWN = 20
 """Names that an error lists when none is close."""
 
@@ -68,7 +67,9 @@ class UnknownNameError(InvalidValueError, LookupError):
         """
         known = sorted(known)
         close = difflib.get_close_matches(str(name), known, n=3, cutoff=0.5)
-        shown = [*known[:_MOST_KNOWN], f"and {len(known) - _MOST_KNOWN} more"] if len(known) > _MOST_KNOWN + 1 else known
+        shown = (
+            [*known[:_MOST_KNOWN], f"and {len(known) - _MOST_KNOWN} more"] if len(known) > _MOST_KNOWN + 1 else known
+        )
         hint = f"Did you mean {' or '.join(map(repr, close))}?" if close else f"Known: {', '.join(shown) or 'none'}."
         super().__init__(f"unknown {kind}: {name!r}. {hint}")
         self.name = name
