@@ -85,7 +85,7 @@ def begin(env: FactoredEnv, factor: Factor, value: Any, seed: int = SEED) -> Any
 
 def commands(env_id: str, env: FactoredEnv) -> np.ndarray:
     """Actions (STEPS[-1], ...): the expert's in the default episode, or ones that turn slowly."""
-    row, steps = swm.envs.ENVS[env_id] if env_id in swm.envs.ENVS else None, STEPS[-1]
+    row, steps = swm.envs.ENVS.get(env_id), STEPS[-1]
     if row is not None and row.expert is not None:
         executor = swm.envs.make_executor(env_id, 1, 32, "inline", render_mode=None)
         expert = swm.envs.make_expert(env_id, **row.oracle)

@@ -140,7 +140,7 @@ def make_expert(env_id: str, **kwargs: Any) -> Policy:
     """
     row = ENVS[env_id]
     if row.expert is None:
-        raise InvalidValueError(f"{env_id} has no expert; use the policy 'random', or one of your own.")
+        raise InvalidValueError(f"{env_id} has no expert; record with the policy 'random', or with one of your own.")
     policy: Policy = load_target(row.expert)(**{**row.expert_kwargs, **kwargs})
     return policy
 

@@ -166,7 +166,8 @@ class Experiment:
         task_set = load_tasks(self.tasks)
         if task_set.env_id != self.model.spec.env_id:
             raise InvalidValueError(
-                f"task set {self.tasks!r} is for {task_set.env_id}, the model for {self.model.spec.env_id or 'none'}."
+                f"task set {self.tasks!r} is for {task_set.env_id}, the model for {self.model.spec.env_id or 'none'}. "
+                "Give the set of its environment, or build one: swm tasks ENV FILE."
             )
         return task_set
 

@@ -1,6 +1,7 @@
 """What OGBench's manipulation environments share: the arm, its control, the cubes, states and goals."""
 
 from collections.abc import Sequence
+from itertools import count
 from typing import Any
 
 import mujoco
@@ -16,6 +17,7 @@ from swm.envs.mujoco.render import Preset
 from swm.envs.ogbench.places import Places
 
 _STATE = mujoco.mjtState.mjSTATE_INTEGRATION.value
+_TRIES = 1000
 _POSE = 12
 """Numbers of the effector's pose: position and rotation matrix."""
 _FORCE = 50.0
@@ -177,10 +179,8 @@ class ManipulationEnv(MujocoEnv):
 
     def _refresh(self) -> None:
         goal = self._target
-        self.data.mocap_pos[self._targets], self.data.mocap_quat[self._targets] = (
-            goal[self._xyz],
-            goal[self._quaternion],
-        )
+        self.data.mocap_pos[self._targets] = goal[self._xyz]
+        self.data.mocap_quat[self._targets] = goal[self._quaternion]
         super()._refresh()
         mujoco.mj_rnePostConstraint(self.model, self.data)
 
@@ -243,12 +243,15 @@ class ManipulationEnv(MujocoEnv):
         self._refresh()
 
     def sample_goal(self, rng: np.random.Generator) -> Array:
-        """Draw the goals of the objects from their train ranges: the arm is at home."""
+        """Draw goals of the objects from their train ranges, or from the full ones where those hold none."""
         names = [name for name in self.factors if ".goal" in name]
-        while True:
-            values = {**self._drawn, **{name: self.factors[name].sample_train(rng) for name in names}}
-            if all(c.holds(values) for c in self.factors.constraints if not set(names).isdisjoint(c.names)):
-                return self._goal_pose(Variation(values))
+        related = [c for c in self.factors.constraints if not set(names).isdisjoint(c.names)]
+        for attempt in count():
+            draw = Factor.sample_train if attempt < _TRIES else Factor.sample
+            values = {**self._drawn, **{name: draw(self.factors[name], rng) for name in names}}
+            if all(constraint.holds(values) for constraint in related):
+                break
+        return self._goal_pose(Variation(values))
 
     def goal_state(self) -> Array:
         """The joint positions of the goal, at rest, and the flags."""

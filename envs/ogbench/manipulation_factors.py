@@ -144,6 +144,8 @@ def _placement(which: str, places: Places, column: Column, full: Bounds, train: 
     default = column.position.reshape(2) if count == 1 else column.position
     shape = default.shape[:-1]
     low, high = (np.broadcast_to(bound, default.shape) for bound in full)
+    if column.base.max() > _NOISE:  # in the drawer
+        low, high = default - _NOISE, default + _NOISE
     if places.task is None:
         ranges = vector(*(np.broadcast_to(bound, default.shape) for bound in train))
     else:
@@ -223,6 +225,6 @@ def _shift_one_cube(full: spaces.Box, train: spaces.Box, severity: float, rng: n
     """Shift the position of one cube, which leaves room for the others."""
     positions = rng.uniform(train.low, train.high)
     cube = rng.integers(len(positions))
-    bounds = (vector(space.low[cube], space.high[cube]) for space in (full, train))
-    positions[cube] = shift_box(*bounds, severity, rng)
+    around, within = (vector(space.low[cube], space.high[cube]) for space in (full, train))
+    positions[cube] = shift_box(around, within, severity, rng)
     return positions

@@ -181,9 +181,10 @@ class MazeEnv(MujocoEnv):
         """Draw a goal in another cell than that of the start."""
         cell, offset = self.factors["goal.cell"], self.factors["goal.offset"]
         start = self._drawn["agent.start_cell"]
-        while (number := cell.sample_train(rng)) == start:
-            pass
-        return self._pose_at(self.place(number, offset.sample_train(rng)))
+        others = [number for number in cell.train if number != start] or [
+            number for number in range(len(self._cells)) if number != start
+        ]
+        return self._pose_at(self.place(others[rng.integers(len(others))], offset.sample_train(rng)))
 
 
 def _from_above(original: mujoco.MjvCamera, maze: str, rows: int, fovy: float) -> mujoco.MjvCamera:

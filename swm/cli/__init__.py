@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "filter": ("swm.cli.transfer:Filter", "write the episodes that fulfil a condition into another dataset"),
     "formats": ("swm.cli.transfer:Formats", "list the formats of datasets"),
     "train": ("swm.cli.models:Train", "train a world model on a dataset, or continue"),
+    "tasks": ("swm.cli.tasks:Tasks", "build a task set, for environments without one in the package"),
     "eval": ("swm.cli.evaluation:Eval", "measure planning success on a task set"),
     "bench": ("swm.cli.evaluation:Bench", "measure planning under each factor's shift"),
     "report": ("swm.cli.evaluation:Report", "write the page for results of bench"),

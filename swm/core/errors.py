@@ -67,10 +67,9 @@ class UnknownNameError(InvalidValueError, LookupError):
         """
         known = sorted(known)
         close = difflib.get_close_matches(str(name), known, n=3, cutoff=0.5)
-        shown = (
-            [*known[:_MOST_KNOWN], f"and {len(known) - _MOST_KNOWN} more"] if len(known) > _MOST_KNOWN + 1 else known
-        )
-        hint = f"Did you mean {' or '.join(map(repr, close))}?" if close else f"Known: {', '.join(shown) or 'none'}."
+        more = len(known) - _MOST_KNOWN
+        listed = ", ".join([*known[:_MOST_KNOWN], f"and {more} more"] if more > 0 else known) or "none"
+        hint = f"Did you mean {' or '.join(map(repr, close))}?" if close else f"Known: {listed}."
         super().__init__(f"unknown {kind}: {name!r}. {hint}")
         self.name = name
         self.close = close

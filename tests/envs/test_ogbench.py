@@ -113,6 +113,15 @@ def test_cubes_of_an_episode_stand_apart() -> None:
             assert apart[np.triu_indices(8, 1)].min() >= 2 * np.sqrt(2) * 0.03  # the largest cubes
 
 
+@pytest.mark.parametrize("env_id", ["swm/OGBCubeSingle-v0", "swm/OGBScene-v0", "swm/OGBPointMazeMedium-v0"])
+def test_goals_can_be_drawn_for_every_start_of_a_task(env_id: str) -> None:
+    env = make(env_id, task=4, image_size=32, render_mode=None)
+    for seed in range(30):
+        env.reset(seed=seed, options={"variation": "all"})
+        env.set_goal(env.sample_goal(np.random.default_rng(seed)))
+        assert not env.observe()[1]["success"]
+
+
 @pytest.mark.parametrize("agent", ["Point", "Ant"])
 def test_mazes_move_as_in_ogbench(agent: str) -> None:
     original = make_maze_env(agent.lower(), "maze", maze_type="medium", reward_task_id=1, terminate_at_goal=False)

@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,8 +11,9 @@ from gymnasium import spaces
 import swm.envs
 from swm.core.errors import InvalidValueError, UnknownNameError
 from swm.core.registry import load_target
-from swm.envs import ENVS, make, make_executor, make_expert
+from swm.envs import ENVS, EnvRow, make, make_executor, make_expert
 from swm.envs.two_room.factors import SUCCESS_DISTANCE
+from swm.testing.common import family
 
 IDS = [pytest.param(env_id, marks=pytest.mark.slow) if row.nightly else env_id for env_id, row in ENVS.items()]
 PAGES = Path(__file__).parents[2] / "docs" / "environments"
@@ -44,13 +46,29 @@ def test_the_documented_factors_and_the_success_radius_are_the_real_ones() -> No
 
 @pytest.mark.parametrize("env_id", IDS)
 def test_the_page_of_a_family_names_the_id_and_every_factor(env_id: str) -> None:
-    family = ENVS[env_id].target.split(".")[2].partition(":")[0]
-    if family == "quantize":
+    name = family(env_id)
+    if name == "quantize":
         pytest.skip("its factors are those of the environment inside")
-    text = (PAGES / f"{family}.md").read_text()
-    assert env_id in text
-    missing = [name for name in make(env_id, image_size=32).factors if f"`{name}`" not in text]
-    assert not missing, f"docs/environments/{family}.md does not name {missing}"
+    text = (PAGES / f"{name}.md").read_text()
+    assert env_id in text or f"`{env_id.partition('-')[2].removesuffix('-v0')}`" in text
+    factors = {re.sub(r"_\d+$", "_i", factor) for factor in make(env_id, image_size=32).factors}
+    missing = sorted(factor for factor in factors if f"`{factor}`" not in text)
+    assert not missing, f"docs/environments/{name}.md does not name {missing}"
+
+
+def test_the_overview_counts_the_environments_of_each_family() -> None:
+    rows: dict[str, list[EnvRow]] = {}
+    for env_id, row in ENVS.items():
+        rows.setdefault(family(env_id), []).append(row)
+    text = (PAGES.parent / "environments.md").read_text()
+    for name, members in rows.items():
+        page = "discrete" if name == "quantize" else name
+        (line,) = (line for line in text.splitlines() if f"(environments/{page}.md) |" in line)
+        _, _, count, _, extra, expert, *_ = (cell.strip(" `") for cell in line.split("|"))
+        experts = sum(row.expert is not None for row in members)
+        assert int(count) == len(members), line
+        assert {extra} == {row.extra or "-" for row in members}, line
+        assert expert == ("yes" if experts == len(members) else f"{experts} of {len(members)}"), line
 
 
 def _table(page: str) -> dict[str, list[str]]:
