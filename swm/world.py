@@ -69,6 +69,7 @@ class World:
             executor = "native" if row.native else "inline"
         self.env_id = env_id
         self.executor_name = executor
+        self.env_kwargs = env_kwargs
         self.max_episode_steps = row.max_episode_steps
         self.executor = envs.make_executor(env_id, num_envs, image_size, executor=executor, **env_kwargs)
 
@@ -175,6 +176,7 @@ class World:
         recipe = _plain(
             {
                 "env_id": self.env_id,
+                "env_kwargs": self.env_kwargs,
                 "image_size": list(self.image_size),
                 "seed": seed,
                 "variation": variation,
@@ -288,7 +290,11 @@ def _to_episode(record: EpisodeRecord, index: int, env_id: str, policy: Policy, 
 
 def _plain(recipe: Mapping[str, Any]) -> dict[str, Any]:
     """What `recipe` is after it was stored as JSON."""
-    plain: dict[str, Any] = json.loads(json.dumps(recipe, default=lambda value: np.asarray(value).tolist()))
+
+    def simple(value: Any) -> Any:
+        return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else repr(value)
+
+    plain: dict[str, Any] = json.loads(json.dumps(recipe, default=simple))
     return plain
 
 

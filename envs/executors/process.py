@@ -6,7 +6,7 @@ import os
 import pickle
 import signal
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
@@ -21,6 +21,7 @@ from swm.envs.executors.common import Batch, Layout, check_count, layout, write_
 _ALIGNMENT = 64
 _GOAL_PIXELS = "goal_pixels"
 _CLOSE_SECONDS = 5.0
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 MakeEnv = Callable[[], FactoredEnv]
 
@@ -154,7 +155,8 @@ class _Worker:
             target=_work, args=(theirs, make_env, rows, memory, arrays), name=f"environments {rows}", daemon=True
         )
         try:
-            self._process.start()
+            with _one_thread_each():
+                self._process.start()
         except (pickle.PicklingError, AttributeError, TypeError) as error:
             raise InvalidValueError(f"the environment's factory cannot be sent to a process: {error}") from error
         theirs.close()
@@ -247,6 +249,18 @@ def _pickled(error: Exception) -> bytes | None:
         return pickle.dumps(error)
     except Exception:
         return None
+
+
+@contextlib.contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Keep the linear algebra of processes that begin in the block to one thread: there is one process per core."""
+    missing = [name for name in _THREADS if name not in os.environ]
+    os.environ.update(dict.fromkeys(missing, "1"))
+    try:
+        yield
+    finally:
+        for name in missing:
+            del os.environ[name]
 
 
 def _num_cores() -> int:

@@ -19,10 +19,10 @@ def tables(report: dict[str, Any]) -> str:
             marked = "*" if theirs and what in peer.get("backed", ()) else ""
             cells += [_spread(mine), _spread(theirs) + marked, _ratio(mine, theirs)]
         lines.append(_line(*cells))
-        bare = next((each["instead_of_world"] for each in peer.get("resets", []) if "instead_of_world" in each), None)
-        notes += [f"{name}, peer: a World does not reset with factors ({_short(bare)}); bare environments do"] * bool(
-            bare
-        )
+        bare = [each["instead_of_world"] for each in peer.get("resets", []) if "instead_of_world" in each]
+        notes += [
+            f"{name}, peer: a World does not reset with factors; bare ones do: {_short(each)}" for each in bare[:1]
+        ]
         notes += [_note(name, "ours", ours)] if "error" in ours else []
         notes += [_note(name, "peer", row["peer"])] if "error" in row.get("peer", {}) else []
     lines += ["", *(f"- {note}" for note in notes), ""] if notes else [""]
