@@ -25,7 +25,7 @@ from swm.envs.mujoco.standard import standard_factors
 
 _STATE = mujoco.mjtState.mjSTATE_INTEGRATION.value
 _GOAL_STEPS = (5, 40)
-"""Fewest and most steps of random controls that lead to a goal."""
+"""Fewest and most steps of random controls that lead to a goal; more where that is not far enough."""
 _MAX_TRIES = 100
 _CONTROL_PERIOD = 0.04
 """Seconds between actions of an MJCF model, unless `frame_skip` says otherwise."""
@@ -162,8 +162,8 @@ class FactorizedEnv(MujocoEnv):
         state = np.empty(mujoco.mj_stateSize(self.model, _STATE))
         mujoco.mj_getState(self.model, self.data, state, _STATE)
         origin = self.data.qpos.copy()
-        for _ in range(_MAX_TRIES):
-            steps = int(rng.integers(*_GOAL_STEPS, endpoint=True))
+        for attempt in range(_MAX_TRIES):
+            steps = int(rng.integers(_GOAL_STEPS[0], _GOAL_STEPS[1] * (1 + attempt // 10), endpoint=True))
             for control in probe.random_controls(self.model, steps, rng):
                 self.data.ctrl[:] = control
                 mujoco.mj_step(self.model, self.data, self._frame_skip)
