@@ -13,7 +13,14 @@ from importlib.util import find_spec
 from typing import Literal
 
 GL_PACKAGES = "libegl1 libgl1 libegl-mesa0 libgl1-mesa-dri libosmesa6"
-_MODULES = {"dmc": "dm_control", "ogbench": "ogbench", "robotics": "gymnasium_robotics", "atari": "ale_py"}
+_MODULES = {
+    "dmc": "dm_control",
+    "ogbench": "ogbench",
+    "robotics": "gymnasium_robotics",
+    "atari": "ale_py",
+    "minigrid": "minigrid",
+    "craftax": "craftax",
+}
 """Extra of an environment -> the module that it installs."""
 _RENDER = """
 import mujoco
@@ -139,8 +146,8 @@ def _envs() -> Check:
 
     missing = [extra for extra, module in _MODULES.items() if find_spec(module) is None]
     if not missing:
-        return Check(name="envs", status="ok", detail=f"{len(ENVS)} environments and Atari")
-    detail = f"the optional environments of {', '.join(missing)} are not installed"
+        return Check(name="envs", status="ok", detail=f"{len(ENVS)}, and every optional package")
+    detail = f"{len(ENVS)}; optional and not installed: {', '.join(missing)}"
     return Check(name="envs", status="ok", detail=detail, fix=f"if wanted: pip install 'swm[{','.join(missing)}]'")
 
 

@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the words after the program's name; None takes them from the process.
 
     Returns:
-        The exit status: 0 for success, 1 for a failed check, 2 for bad input, 130 when interrupted.
+        The exit status: 0 for success, 1 for a failed check or a reader that left, 2 for bad input, 130 when interrupted.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     if not words or words[0] in ("-h", "--help"):
@@ -57,9 +57,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SwmError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except BrokenPipeError:  # the reader, for example head, has what it wants
+    except BrokenPipeError:  # the reader, for example head, has what it wants: end as rich does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return 1
     except OSError as error:
         text = f"{error.filename}: {error.strerror}" if error.filename and error.strerror else error
         print(f"error: {text}", file=sys.stderr)
