@@ -229,7 +229,11 @@ class MujocoEnv(FactoredEnv):
             InvalidValueError: a number is not finite.
         """
         self._check_begun()
-        self._target = self._positions(self._check_vector("goal", goal))
+        self._set_target(self._positions(self._check_vector("goal", goal)))
+
+    def _set_target(self, target: Array) -> None:
+        """Take a goal, and show it where the model can."""
+        self._target = target
 
     def _positions(self, vector: Array) -> Array:
         """The joint positions (nq,) in a goal, an observed state or a full state."""

@@ -228,16 +228,6 @@ class ManipulationEnv(MujocoEnv):
         joints, flag = places[len(vector)]
         return np.concatenate([vector[joints : joints + nq], vector[flag : flag + flags]])
 
-    def set_goal(self, goal: Array) -> None:
-        """Set the goal to joint positions and flags, or to those of a state of this environment.
-
-        Raises:
-            ShapeError: the length is another.
-            InvalidValueError: a number is not finite.
-        """
-        super().set_goal(goal)
-        self._set_target(self._target)
-
     def _set_target(self, target: Array) -> None:
         self._target = target
         self._refresh()

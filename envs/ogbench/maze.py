@@ -162,16 +162,6 @@ class MazeEnv(MujocoEnv):
         distance = float(np.linalg.norm(self.data.qpos[:2] - self._target[:2]))
         return self._target.copy(), distance <= self.success_radius, distance
 
-    def set_goal(self, goal: Array) -> None:
-        """Set the goal to joint positions (nq,), or to those of a state of this environment.
-
-        Raises:
-            ShapeError: the length is another.
-            InvalidValueError: a number is not finite.
-        """
-        super().set_goal(goal)
-        self._set_target(self._target)
-
     def _set_target(self, target: Array) -> None:
         self._target = target
         self.model.geom_pos[self._marker, :2] = target[:2]

@@ -48,6 +48,8 @@ def recording(env_id: str) -> None:
         for index in range(dataset.num_episodes):
             episode = dataset.episode(index)
             require(0 < episode.num_steps <= _RECORDED_STEPS, "an episode has the steps that were asked for, or ends")
+            dtype = world.executor.action_space.dtype
+            require(episode.action.dtype == dtype, f"actions are read back as {dtype}")
             for name, space in world.executor.observation_space.items():
                 rows, shape = episode.observation[name], (episode.num_steps + 1, *(space.shape or ()))
                 require(rows.shape == shape, f"{name!r} has one row more than there are actions")

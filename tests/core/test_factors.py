@@ -138,6 +138,8 @@ def test_exact_values_are_taken_as_given_beside_what_every_reset_draws() -> None
         ({"agent.sped": 1}, UnknownNameError, "unknown factor: 'agent.sped'. Did you mean 'agent.speed'"),
         (["agnt"], UnknownNameError, "Did you mean 'agent'"),
         ("everything", UnknownNameError, "unknown factor or group of factors: 'everything'"),
+        (3, InvalidValueError, "variation: got 3; expected None, a mapping of exact values, or names"),
+        ([3], InvalidValueError, "variation: got [3]"),
         (
             {"agent.speed": 11},
             InvalidValueError,
