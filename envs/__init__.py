@@ -32,12 +32,6 @@ if TYPE_CHECKING:
     from swm.envs.adapters.visual_schedule import Schedule as Schedule
     from swm.envs.mujoco.factorize import factorize as factorize
 
-if TYPE_CHECKING:
-    from swm.envs.adapters.adapt import adapt as adapt
-    from swm.envs.adapters.visual import VisualConfig as VisualConfig
-    from swm.envs.adapters.visual_env import with_visual_factors as with_visual_factors
-    from swm.envs.adapters.visual_schedule import Schedule as Schedule
-
 ENVS = Environments(
     "environment",
     {
@@ -79,6 +73,9 @@ def make(env_id: str, *, visual: "str | Sequence[str] | VisualConfig | None" = N
     from swm.envs.adapters.visual_env import with_visual_factors
 
     return with_visual_factors(env, visual)
+
+
+make.metadata = FactoredEnv.metadata  # type: ignore[attr-defined]  # where gymnasium.make looks for render modes
 
 
 def make_executor(
@@ -169,9 +166,9 @@ def _register(rows: Mapping[str, EnvRow]) -> None:
         if env_id not in gymnasium.registry:
             gymnasium.register(
                 env_id,
-                entry_point=row.target,
+                entry_point="swm.envs:make",
                 max_episode_steps=row.max_episode_steps,
-                kwargs=dict(row.kwargs),
+                kwargs={"env_id": env_id},
             )
 
 

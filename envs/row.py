@@ -31,5 +31,7 @@ class EnvRow(Row):
     """The goal is reached below this distance."""
     unit: str
     """The unit of distances."""
+    goal_offset: int = 25
+    """Steps of the expert from the start of an evaluation task to its goal; more where less moves too little."""
     nightly: bool = False
     """Whether its conformance suite is among the slow tests, because a relative of it is in the default ones."""

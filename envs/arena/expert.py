@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from swm.core.errors import InvalidValueError
 from swm.core.protocols import Array, Mask, StepBatch
 from swm.core.seeding import derive_seed
 from swm.core.spaces import Value
 from swm.envs.arena import counter_rng, geometry
 from swm.envs.arena.geometry import SIZE
 from swm.envs.arena.rules import Arena
+from swm.envs.straying import check_straying
 
 _ARRIVED = 6.0
 """An aim is reached below this distance, in world units; well within the success distance."""
@@ -47,11 +47,7 @@ class ArenaExpert(ABC):
         Raises:
             InvalidValueError: a number is out of range.
         """
-        if noise < 0 or not 0 <= random_prob <= 1 or random_steps < 1:
-            raise InvalidValueError(
-                f"noise={noise!r}, random_prob={random_prob!r}, random_steps={random_steps!r}: "
-                "noise must be at least 0, random_prob in [0, 1], random_steps at least 1."
-            )
+        check_straying(noise, random_prob, random_steps)
         self.arena = arena
         self.noise, self.random_prob, self.random_steps, self.wander = noise, random_prob, random_steps, wander
         self._count = 0

@@ -22,6 +22,7 @@ ROWS = {
         "CartPole",
         expert_kwargs={"random_steps": 1},
         max_episode_steps=500,
+        goal_offset=100,
         success_radius=0.1,
         unit="m",
         summary="Balance a pole on a cart and bring it to a place.",

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from swm.core.errors import InvalidValueError
 from swm.core.protocols import Array, Mask, StepBatch
 from swm.core.seeding import make_rng
+from swm.envs.straying import check_straying
 
 
 class Controller(ABC):
@@ -32,11 +32,7 @@ class Controller(ABC):
         Raises:
             InvalidValueError: a number is out of range.
         """
-        if noise < 0 or not 0 <= random_prob <= 1 or random_steps < 1:
-            raise InvalidValueError(
-                f"noise={noise!r}, random_prob={random_prob!r}, random_steps={random_steps!r}: "
-                "noise must be at least 0, random_prob in [0, 1], random_steps at least 1."
-            )
+        check_straying(noise, random_prob, random_steps)
         self.noise, self.random_prob, self.random_steps = noise, random_prob, random_steps
         self._rngs: dict[int, np.random.Generator] = {}
         self._held: dict[int, tuple[int, Array]] = {}

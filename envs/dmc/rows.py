@@ -123,6 +123,7 @@ ROWS: dict[str, EnvRow] = {
         ("swingup_sparse", "Swing a pole up on a cart; sparse reward."),
         ("balance", "Balance a pole while the cart goes to its goal; smooth reward."),
         ("balance_sparse", "Balance a pole while the cart goes to its goal; sparse reward."),
+        goal_offset=100,
         **_expert("CartPole", noise=0.2, random_prob=0.01),
     ),
     **_rows("ball_in_cup", 0.025, "m", ("catch", "Catch a ball on a string in the cup.")),

@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from swm.core.errors import InvalidValueError, UnknownNameError
+from swm.core.errors import UnknownNameError
 from swm.core.protocols import Array, Mask, StepBatch
 from swm.core.seeding import make_rng
 from swm.envs.fetch.scene import Scene, around, see
 from swm.envs.fetch.strike import Planner, Strike, staging_place
 from swm.envs.fetch.task import LOWEST, STEP_TIME, SUCCESS_DISTANCE, TASKS
+from swm.envs.straying import check_straying
 
 _OPEN, _CLOSE = 1.0, -1.0
 _SLOW = 0.02
@@ -89,11 +90,7 @@ class FetchExpert:
         """
         if task not in TASKS:
             raise UnknownNameError("task of Fetch", task, TASKS)
-        if noise < 0 or not 0 <= random_prob <= 1 or random_steps < 1:
-            raise InvalidValueError(
-                f"noise={noise!r}, random_prob={random_prob!r}, random_steps={random_steps!r}: "
-                "noise must be at least 0, random_prob in [0, 1], random_steps at least 1."
-            )
+        check_straying(noise, random_prob, random_steps)
         self.task, self.noise, self.random_prob, self.random_steps = task, noise, random_prob, random_steps
         self._rngs: dict[int, np.random.Generator] = {}
         self._held: dict[int, tuple[int, Array]] = {}

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from swm.core.errors import InvalidValueError
 from swm.core.protocols import Array
+from swm.envs.straying import check_straying
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,11 +24,7 @@ class Straying:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        if self.noise < 0 or not 0 <= self.random_prob <= 1 or self.random_steps < 1:
-            raise InvalidValueError(
-                f"noise={self.noise!r}, random_prob={self.random_prob!r}, random_steps={self.random_steps!r}: "
-                "noise must be at least 0, random_prob in [0, 1], random_steps at least 1."
-            )
+        check_straying(self.noise, self.random_prob, self.random_steps)
 
     def describe(self) -> dict[str, Any]:
         """The parameters."""

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from swm.core.errors import InvalidValueError
 from swm.core.factors import Variation
 from swm.core.protocols import Array, Mask, StepBatch
 from swm.core.seeding import make_rng
@@ -18,6 +17,7 @@ from swm.envs.push_t.geometry import SIZE
 from swm.envs.push_t.goal import RADIUS
 from swm.envs.push_t.planner import Push
 from swm.envs.push_t.simulator import response
+from swm.envs.straying import check_straying
 
 _NEAR, _NEAR_ANGLE = 8.0, 0.12
 """The block has arrived below these, in px and rad; well within the success distance."""
@@ -85,11 +85,7 @@ class PushTExpert:
         Raises:
             InvalidValueError: a number is out of range.
         """
-        if noise < 0 or not 0 <= random_prob <= 1 or random_steps < 1:
-            raise InvalidValueError(
-                f"noise={noise!r}, random_prob={random_prob!r}, random_steps={random_steps!r}: "
-                "noise must be at least 0, random_prob in [0, 1], random_steps at least 1."
-            )
+        check_straying(noise, random_prob, random_steps)
         self.noise, self.random_prob, self.random_steps, self.wander = noise, random_prob, random_steps, wander
         self._pilots: dict[int, _Pilot] = {}
 

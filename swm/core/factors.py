@@ -187,8 +187,13 @@ class FactorSpace(Mapping[str, Factor]):
 
         Raises:
             UnknownNameError: a name is neither a factor nor a group.
+            InvalidValueError: `names` holds something else than names.
         """
-        names = [names] if isinstance(names, str) else list(names)
+        names = [names] if isinstance(names, str) else list(names) if isinstance(names, Iterable) else names
+        if not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
+            raise InvalidValueError(
+                f"variation: got {names!r}; expected None, a mapping of exact values, or names of factors and groups."
+            )
         chosen: set[str] = set()
         for name in names:
             members = [f.name for f in self.factors if name in ("all", f.name, f.group)]

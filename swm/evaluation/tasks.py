@@ -308,7 +308,8 @@ RECIPES = {"two_room-v1": Recipe(env_id="swm/TwoRoom-v0")}
 def default_protocol(env_id: str) -> Protocol:
     """Return the protocol that results on an environment of this package are reported under.
 
-    A goal 25 steps of the expert away, 50 steps to reach it, no start closer than twice the success radius.
+    The goal is as many steps of the expert away as the environment's row says (mostly 25); a policy gets
+    twice as many. No start is closer than twice the success radius.
 
     Raises:
         UnknownNameError: no environment has this id.
@@ -317,7 +318,13 @@ def default_protocol(env_id: str) -> Protocol:
 
     row = ENVS[env_id]
     rule = f"distance to the goal below {row.success_radius:g} {row.unit} at any step after the start"
-    return Protocol(min_distance=2 * row.success_radius, success=f"{rule}, within the budget")
+    return Protocol(
+        goal_offset=row.goal_offset,
+        budget=2 * row.goal_offset,
+        min_distance=2 * row.success_radius,
+        episode_steps=4 * row.goal_offset,
+        success=f"{rule}, within the budget",
+    )
 
 
 def make_task_set(name: str) -> TaskSet:
