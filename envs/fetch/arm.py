@@ -85,7 +85,7 @@ def settle(name: str) -> Start:
 
 @functools.lru_cache(maxsize=64)
 def reach(name: str, place: tuple[float, float, float]) -> Array:
-    """The posture (nq,) in which the gripper of a task is as near to `place` as it gets; do not write to it.
+    """The posture (nq,) in which the gripper of a task is as near to `place` as it gets; read-only.
 
     Found by steering a copy of the unedited model there from its start, with the object out of the
     way, so that it is a posture that the arm really takes: the table stops it, and beyond its
@@ -108,4 +108,5 @@ def reach(name: str, place: tuple[float, float, float]) -> Array:
             data.qpos[arm.positions] = 0.0
         arm.locate()
     posture: Array = data.qpos.copy()
+    posture.flags.writeable = False
     return posture

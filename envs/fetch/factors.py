@@ -33,7 +33,7 @@ _JOINTS = [f"robot0:{part}_joint" for part in ("shoulder_*", "upperarm_*", "elbo
 def make_factors(task: Task, model: mujoco.MjModel, camera: mujoco.MjvCamera) -> tuple[Factor, ...]:
     """The factors of a task, whose defaults are read from its model and camera."""
     thing = _object(task, model) if task.has_object else ()
-    return (*_agent(task, model), *thing, *_target(task, model), *_scene(task, model, camera))
+    return (*_agent(task, model), *thing, *_target(task, model), *_scene(model, camera))
 
 
 def make_constraints(task: Task) -> tuple[Constraint, ...]:
@@ -155,40 +155,8 @@ def _size(model: mujoco.MjModel) -> Factor:
 def _target(task: Task, model: mujoco.MjModel) -> tuple[Factor, ...]:
     center = np.array(task.home)[: 2 if task.has_object else 3]
     center[0] += task.target_offset
-    marker, visible = model.site("target0").id, {"target.visible": 1}
-
-    def show(target: mujoco.MjModel, value: int) -> None:
-        target.site_rgba[marker, 3] = value
-
-    def resize(target: mujoco.MjModel, value: float) -> None:
-        target.site_size[marker] = value
-
-    color = appearance.site_color(model, "target.color", "target0")
-    looks: tuple[Factor, ...] = (
-        dataclasses.replace(color, requires=visible),
-        ModelFactor(
-            name="target.radius",
-            kind="visual",
-            space=scalar(0.01, 0.04),
-            default=0.02,
-            unit="m",
-            requires=visible,
-            summary="radius of the goal's marker",
-            edit=resize,
-            fields=("site_size",),
-        ),
-        ModelFactor(
-            name="target.visible",
-            kind="visual",
-            space=spaces.Discrete(2),
-            default=1,
-            summary="whether the goal's marker is drawn",
-            edit=show,
-            fields=("site_rgba",),
-        ),
-    )
     always = (
-        *looks,
+        *_marker(model),
         Factor(
             name="target.position",
             kind="task",
@@ -214,6 +182,40 @@ def _target(task: Task, model: mujoco.MjModel) -> tuple[Factor, ...]:
     return (*always, lift)
 
 
+def _marker(model: mujoco.MjModel) -> tuple[Factor, ...]:
+    site, visible = model.site("target0").id, {"target.visible": 1}
+
+    def show(target: mujoco.MjModel, value: int) -> None:
+        target.site_rgba[site, 3] = value
+
+    def resize(target: mujoco.MjModel, value: float) -> None:
+        target.site_size[site] = value
+
+    return (
+        dataclasses.replace(appearance.site_color(model, "target.color", "target0"), requires=visible),
+        ModelFactor(
+            name="target.radius",
+            kind="visual",
+            space=scalar(0.01, 0.04),
+            default=0.02,
+            unit="m",
+            requires=visible,
+            summary="radius of the goal's marker",
+            edit=resize,
+            fields=("site_size",),
+        ),
+        ModelFactor(
+            name="target.visible",
+            kind="visual",
+            space=spaces.Discrete(2),
+            default=1,
+            summary="whether the goal's marker is drawn",
+            edit=show,
+            fields=("site_rgba",),
+        ),
+    )
+
+
 def _places(task: Task, model: mujoco.MjModel, center: Array, reach: float) -> dict[str, Any]:
     """The full and the train range of places (2,) on the table or (3,) in the air around a centre."""
     low, high = center - reach, center + reach
@@ -226,10 +228,9 @@ def _places(task: Task, model: mujoco.MjModel, center: Array, reach: float) -> d
     return {"space": full, "train": vector(low, high)}
 
 
-def _scene(task: Task, model: mujoco.MjModel, camera: mujoco.MjvCamera) -> tuple[Factor, ...]:
-    table = geoms_of(model, "table0")
+def _scene(model: mujoco.MjModel, camera: mujoco.MjvCamera) -> tuple[Factor, ...]:
     return (
-        appearance.geom_color(model, "table.color", table),
+        appearance.geom_color(model, "table.color", geoms_of(model, "table0")),
         appearance.geom_color(model, "floor.color", "floor0"),
         _background(model),
         scene.light_intensity(model),

@@ -125,10 +125,10 @@ class MujocoEnv(FactoredEnv):
         return self.renderer.describe() if self.render_mode else {}
 
     def _begin(self, variation: Variation, seed: int) -> None:
-        if self.render_mode:
-            self.renderer.prepare()
         self._drawn = variation
         self._restore()
+        if self.render_mode:
+            self.renderer.prepare()
         self._edit(self._others, variation)
         mujoco.mj_resetData(self.model, self.data)
         self._initialize(variation, derive_seed(seed, "start"))

@@ -83,6 +83,9 @@ class Renderer:
         """
         height, width = (side * self._grid for side in self._image_size)
         everything = mujoco.mjtCatBit.mjCAT_ALL.value
+        mujoco.mjv_updateCamera(
+            self._model, data, self.camera, self.scene
+        )  # infinite floors follow the camera as it was
         mujoco.mjv_updateScene(self._model, data, self.option, None, self.camera, everything, self.scene)
         rectangle = mujoco.MjrRect(0, 0, width, height)
         pixels = np.empty((height, width, 3), np.uint8)

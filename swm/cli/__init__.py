@@ -41,7 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the words after the program's name; None takes them from the process.
 
     Returns:
-        The exit status: 0 for success, 1 for a failed check or a reader that left, 2 for bad input, 130 when interrupted.
+        The exit status: 0 for success, 1 for a failed check or a reader that left, 2 for bad input, 130 when
+        interrupted.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     if not words or words[0] in ("-h", "--help"):

@@ -11,8 +11,8 @@ from swm.cli.options import EnvId
 from swm.cli.output import cell, show_json, show_table, span
 from swm.core.errors import UnknownNameError
 
-_PIPED = 120
-"""Characters per line where the output is no terminal."""
+_ENVS_PIPED, _FACTORS_PIPED = 120, 100
+"""Characters per line of the tables where the output is no terminal."""
 _MORE = """\
 extra: what pip install 'swm[EXTRA]' adds; native: all copies are stepped in one call; steps: of an episode.
 swm factors ID shows what may vary. gym:ID is any environment of Gymnasium, for example gym:ALE/Pong-v5.
@@ -50,7 +50,7 @@ class Envs:
         if self.json:
             show_json(rows)
         else:
-            show_table(f"Environments: {len(rows)} of {len(envs.ENVS)}", rows, _PIPED)
+            show_table(f"Environments: {len(rows)} of {len(envs.ENVS)}", rows, _ENVS_PIPED)
             print(_MORE)
         return 0
 
@@ -86,7 +86,7 @@ class Factors:
         elif not rows:
             print(f"{self.env} has no factors; swm.envs.make(..., visual='all') adds visual ones.")
         else:
-            show_table(f"Factors of {self.env}", [_readable(row) for row in rows], _PIPED)
+            show_table(f"Factors of {self.env}", [_readable(row) for row in rows], _FACTORS_PIPED)
         return 0
 
 

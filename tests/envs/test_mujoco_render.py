@@ -182,6 +182,19 @@ def test_small_pictures_are_what_large_ones_average_to(size: int) -> None:
     assert np.abs(large - small).mean() < 2.0
 
 
+def test_a_picture_does_not_depend_on_the_one_before() -> None:
+    model = mujoco.MjModel.from_xml_string(SCENE.replace('size="2 2 0.1"', 'size="0 0 0.1"'))
+    data, camera = mujoco.MjData(model), mujoco.MjvCamera()
+    mujoco.mj_forward(model, data)
+    mujoco.mjv_defaultFreeCamera(model, camera)
+    expected = Renderer(model, (96, 96), camera=camera).render(data)
+    renderer = Renderer(model, (96, 96), camera=camera)
+    azimuth, camera.azimuth = camera.azimuth, camera.azimuth + 77
+    renderer.render(data)
+    camera.azimuth = azimuth
+    np.testing.assert_array_equal(renderer.render(data), expected)
+
+
 def test_the_presets_differ_in_shadows() -> None:
     model, data = scene()
     assert set(PRESETS) == {"fast", "full"}

@@ -71,6 +71,12 @@ def test_the_overview_counts_the_environments_of_each_family() -> None:
         assert expert == ("yes" if experts == len(members) else f"{experts} of {len(members)}"), line
 
 
+def test_the_readme_counts_the_environments() -> None:
+    text = " ".join((PAGES.parents[1] / "README.md").read_text().split())
+    experts = sum(row.expert is not None for row in ENVS.values())
+    assert f"{len(ENVS)} ids with goals and exact states, {experts} of them with an expert" in text
+
+
 def _table(page: str) -> dict[str, list[str]]:
     """Factor -> kind, default and range, as a page of the documentation has them."""
     text = (PAGES / f"{page}.md").read_text()
