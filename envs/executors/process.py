@@ -6,11 +6,12 @@ import os
 import pickle
 import signal
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from swm.core.errors import InvalidValueError, SwmError
 from swm.core.factors import Request
@@ -21,7 +22,6 @@ from swm.envs.executors.common import Batch, Layout, check_count, layout, write_
 _ALIGNMENT = 64
 _GOAL_PIXELS = "goal_pixels"
 _CLOSE_SECONDS = 5.0
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 MakeEnv = Callable[[], FactoredEnv]
 
@@ -155,8 +155,7 @@ class _Worker:
             target=_work, args=(theirs, make_env, rows, memory, arrays), name=f"environments {rows}", daemon=True
         )
         try:
-            with _one_thread_each():
-                self._process.start()
+            self._process.start()
         except (pickle.PicklingError, AttributeError, TypeError) as error:
             raise InvalidValueError(f"the environment's factory cannot be sent to a process: {error}") from error
         theirs.close()
@@ -208,6 +207,7 @@ def _revive(rows: list[int], pickled: bytes | None, text: str) -> BaseException:
 def _work(pipe: Connection, make_env: MakeEnv, rows: list[int], memory: Any, arrays: Layout) -> None:
     """The life of a worker: carry out commands until told to stop or the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is the parent's to handle
+    threadpool_limits(1)  # there is a worker per core: more threads would only wait for each other
     views = _views(memory, arrays)
     envs: dict[int, FactoredEnv] = {}
     while True:
@@ -249,18 +249,6 @@ def _pickled(error: Exception) -> bytes | None:
         return pickle.dumps(error)
     except Exception:
         return None
-
-
-@contextlib.contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Keep the linear algebra of processes that begin in the block to one thread: there is one process per core."""
-    missing = [name for name in _THREADS if name not in os.environ]
-    os.environ.update(dict.fromkeys(missing, "1"))
-    try:
-        yield
-    finally:
-        for name in missing:
-            del os.environ[name]
 
 
 def _num_cores() -> int:
